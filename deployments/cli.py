@@ -1,0 +1,201 @@
+"""The command line: parse, hand over, show the outcome. Heavy imports wait for their command."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from datetime import UTC, datetime
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from nightshift.errors import NightshiftError, RequestError
+
+if TYPE_CHECKING:
+    from deployments.screen import Screen
+
+app = typer.Typer(
+    name="nightshift",
+    help="Retrain, check and use declared models, every night.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Project = Annotated[str, typer.Argument(help="A folder under projects/; see `nightshift projects`.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        help="The moment the run pretends is now, UTC: 2013-09-01, or 2013-09-01T02:00. "
+        "Default: the last full hour.",
+    ),
+]
+Start = Annotated[
+    str | None, typer.Option("--start", help="First event time of the window. Default: a day before its end.")
+]
+End = Annotated[
+    str | None, typer.Option("--end", help="End of the window, itself not in it. Default: as-of.")
+]
+
+
+@app.command()
+def projects(as_json: Json = False) -> None:
+    """List the declared projects."""
+    from deployments.commands import list_projects
+
+    list_projects(_screen(as_json))
+
+
+@app.command()
+def ingest(
+    project: Project, start: Start = None, end: End = None, as_of: AsOf = None, as_json: Json = False
+) -> None:
+    """Bring a window's rows from the sources into the lake."""
+    from deployments.commands import ingest_window
+
+    ingest_window(_screen(as_json), project, _moment(start), _moment(end), _moment(as_of))
+
+
+@app.command()
+def validate(
+    project: Project, start: Start = None, end: End = None, as_of: AsOf = None, as_json: Json = False
+) -> None:
+    """Look at a window's rows as quality does, and write nothing."""
+    from deployments.commands import validate_window
+
+    validate_window(_screen(as_json), project, _moment(start), _moment(end), _moment(as_of))
+
+
+@app.command()
+def train(project: Project, as_of: AsOf = None, as_json: Json = False) -> None:
+    """Train a candidate, and promote it if it is not worse than the champion."""
+    from deployments.commands import train_candidate
+
+    train_candidate(_screen(as_json), project, _moment(as_of))
+
+
+@app.command()
+def predict(
+    project: Project,
+    start: Start = None,
+    end: End = None,
+    as_of: AsOf = None,
+    version: Annotated[
+        str | None, typer.Option(help="A version's number or alias. Default: the champion.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a window with the champion, and put the predictions into the lake."""
+    from deployments.commands import predict_window
+
+    predict_window(_screen(as_json), project, _moment(start), _moment(end), _moment(as_of), version)
+
+
+@app.command()
+def models(project: Project, as_json: Json = False) -> None:
+    """List the versions of a project's model."""
+    from deployments.commands import list_models
+
+    list_models(_screen(as_json), project)
+
+
+@app.command()
+def up(as_json: Json = False) -> None:
+    """Start the local Prefect server and MLflow's pages, on free loopback ports."""
+    from deployments.commands import stack_up
+
+    stack_up(_screen(as_json))
+
+
+@app.command()
+def down(as_json: Json = False) -> None:
+    """Stop what `up` started."""
+    from deployments.commands import stack_down
+
+    stack_down(_screen(as_json))
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show where the local servers are, and whether they answer."""
+    from deployments.commands import stack_status
+
+    stack_status(_screen(as_json))
+
+
+@app.command()
+def demo(as_json: Json = False) -> None:
+    """Run everything on the flights out of New York in 2013."""
+    from deployments.demo import run_demo
+
+    run_demo(_screen(as_json))
+
+
+def main() -> NoReturn:
+    """The `nightshift` program: every outcome becomes an exit code."""
+    as_json = "--json" in sys.argv
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        sys.exit(app(standalone_mode=False))
+    except NightshiftError as error:
+        _screen(as_json).error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _stopped("stopped by Ctrl-C", 130)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+    except typer._click.exceptions.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the one place where any error becomes an exit code
+        _end(error, as_json)
+
+
+def _end(error: Exception, as_json: bool) -> NoReturn:
+    """Exit for what no part of Nightshift raised: something outside that failed, or a bug."""
+    from deployments.outside import as_outside_error
+    from deployments.screen import BUG
+
+    known = as_outside_error(error)
+    if known is None:
+        _screen(as_json).bug(error)
+        sys.exit(BUG)
+    _screen(as_json).error(known)
+    sys.exit(known.exit_code)
+
+
+def _stop(_: int, __: FrameType | None) -> NoReturn:
+    _stopped("stopped by SIGTERM", 143)
+
+
+def _stopped(why: str, code: int) -> NoReturn:
+    sys.stderr.write(f"{why}; nothing is half-written, run it again to carry on\n")
+    sys.exit(code)
+
+
+def _screen(as_json: bool) -> Screen:
+    from deployments.screen import Screen
+
+    return Screen(as_json=as_json)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A moment as people write it; UTC unless it says otherwise."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise RequestError(
+            f"{text!r} is no moment", valid=["2013-09-01", "2013-09-01T02:00", "2013-09-01T02:00:00-04:00"],
+            remedy="write it as one of these; without a zone it is UTC",
+        ) from error  # fmt: skip
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+if __name__ == "__main__":
+    main()

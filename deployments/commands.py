@@ -1,0 +1,273 @@
+"""What each command does once its arguments are read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from deployments.connect import connect
+from deployments.reports import (
+    ingest_report,
+    models_report,
+    predict_report,
+    train_report,
+    validate_report,
+)
+from deployments.screen import Screen
+from nightshift.errors import RequestError
+from nightshift.records import ModelVersion, Scored, Snapshot, format_time
+from nightshift.settings import Settings
+from nightshift.spec.load import load_project, project_names
+
+
+def list_projects(screen: Screen) -> None:
+    """Every declared project; a broken declaration is told after the others are shown."""
+    settings = Settings()
+    found, broken = [], []
+    for name in project_names(settings.projects):
+        try:
+            found.append(load_project(name, settings.projects))
+        except RequestError as error:
+            broken.append(error)
+    screen.table(
+        "",
+        ["project", "label", "learner", "schedule", "owner", "purpose"],
+        [
+            (
+                one.name,
+                one.label.kind,
+                one.learner.kind,
+                one.night.schedule if one.night else None,
+                one.owner,
+                one.purpose,
+            )
+            for one in found
+        ],
+    )
+    if broken:
+        raise broken[0]
+    screen.result(
+        {
+            "projects": [
+                {
+                    "name": one.name,
+                    "kind": one.label.kind,
+                    "learner": one.learner.kind,
+                    "owner": one.owner,
+                    "purpose": one.purpose,
+                    "schedule": one.night.schedule if one.night else None,
+                    "spec_hash": one.spec_hash,
+                }
+                for one in found
+            ]
+        }
+    )
+
+
+def ingest_window(
+    screen: Screen, project: str, start: datetime | None, end: datetime | None, as_of: datetime | None
+) -> None:
+    """Bring a window into the lake, and say where its rows went."""
+    settings = Settings()
+    load_project(project, settings.projects)
+    with screen.steps() as steps:
+        connect(settings, steps.waiting)
+        from flows.ingest import ingest
+
+        snapshot = ingest(project=project, start=start, end=end, as_of=as_of)
+    _show_snapshot(screen, snapshot)
+    screen.result(ingest_report(snapshot))
+
+
+def validate_window(
+    screen: Screen, project: str, start: datetime | None, end: datetime | None, as_of: datetime | None
+) -> None:
+    """Judge a window's rows, and write nothing but scratch."""
+    from nightshift.dataset.stage import fingerprint_of, stage
+    from nightshift.quality.validate import inspected
+    from nightshift.windows import moment, window_between
+
+    settings = Settings()
+    spec, now = load_project(project, settings.projects), moment(as_of)
+    window = window_between(start, end, now)
+    with screen.steps():
+        staged = stage(spec, window, fingerprint_of(spec, window, settings), settings)
+        with inspected(spec, staged, now, settings) as (_, report):
+            pass
+    screen.table(
+        f"{project}, {window}: {report.rows - report.refused:,} of {report.rows:,} rows accepted",
+        ["column", "type", ">null", "least", "greatest"],
+        [(one.name, one.type, f"{one.null_share:.1%}", one.minimum, one.maximum) for one in report.columns],
+    )
+    if report.refused_by:
+        screen.table("refused", ["rule", ">rows"], [(one.rule, one.rows) for one in report.refused_by])
+    screen.result(validate_report(project, window, report))
+
+
+def train_candidate(screen: Screen, project: str, as_of: datetime | None) -> None:
+    """Train, and show how the candidate did and what became of it."""
+    settings = Settings()
+    load_project(project, settings.projects)
+    with screen.steps() as steps:
+        connect(settings, steps.waiting)
+        from flows.train import train
+
+        version, is_new = train(project=project, as_of=as_of)
+    show_version(screen, version, is_new=is_new)
+    screen.result(train_report(version, is_new=is_new))
+
+
+def predict_window(
+    screen: Screen,
+    project: str,
+    start: datetime | None,
+    end: datetime | None,
+    as_of: datetime | None,
+    version: str | None,
+) -> None:
+    """Score a window, and show where its rows went."""
+    settings = Settings()
+    load_project(project, settings.projects)
+    with screen.steps() as steps:
+        connect(settings, steps.waiting)
+        from flows.predict import predict
+
+        scored = predict(project=project, start=start, end=end, as_of=as_of, version=version)
+    show_scored(screen, scored)
+    screen.result(predict_report(scored))
+
+
+def list_models(screen: Screen, project: str) -> None:
+    """A project's versions, newest first."""
+    settings = Settings()
+    spec = load_project(project, settings.projects)
+    from nightshift.evaluation.evaluate import deciding_metric
+    from registry.versions import Versions
+
+    versions = Versions.of(project, settings).all()
+    metric = deciding_metric(spec).name
+    if not versions:
+        screen.say(f"{project} has no versions yet: nightshift train {project}")
+    else:
+        screen.table(
+            f"{project}",
+            [
+                ">version",
+                "alias",
+                "as of",
+                f">holdout {metric}",
+                ">baseline",
+                ">data",
+                "commit",
+                "model",
+                "why",
+            ],
+            [
+                (
+                    one.version,
+                    ", ".join(one.aliases) or "-",
+                    format_time(one.as_of),
+                    one.metrics["holdout"].get(metric),
+                    one.baseline.get(metric),
+                    one.data_version,
+                    one.commit[:8],
+                    one.model_sha256[:8],
+                    "; ".join(one.reasons),
+                )
+                for one in versions
+            ],
+        )
+    screen.result(models_report(project, versions))
+
+
+def stack_up(screen: Screen) -> None:
+    """Start both servers, and show where they are."""
+    from deployments.stack import up
+    from registry.tracking import prepare
+
+    with screen.steps() as steps:
+        up(Settings(), steps.waiting, prepare_mlflow=prepare)
+    stack_status(screen)
+
+
+def stack_down(screen: Screen) -> None:
+    """Stop both servers."""
+    from deployments.stack import down
+
+    stopped = [service.name for service in down(Settings())]
+    screen.say(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+    screen.result({"stopped": stopped})
+
+
+def stack_status(screen: Screen) -> None:
+    """Where both servers are, and whether they answer."""
+    from deployments.stack import status
+
+    services = status(Settings())
+    screen.table(
+        "",
+        ["server", "address", "answers", "process"],
+        [(one.name, one.page or "-", one.healthy, str(one.pid or "-")) for one in services],
+    )
+    screen.result(
+        {
+            "services": {
+                one.name: {"url": one.url, "page": one.page, "healthy": one.healthy, "pid": one.pid}
+                for one in services
+            }
+        }
+    )
+
+
+def show_version(screen: Screen, version: ModelVersion, *, is_new: bool) -> None:
+    """A version's metrics beside the baseline's, and what became of it."""
+    holdout = version.metrics["holdout"]
+    screen.table(
+        f"{version.project} version {version.version}, as of {format_time(version.as_of)}",
+        ["metric", ">validate", ">holdout", ">baseline"],
+        [
+            (name, version.metrics["validate"].get(name), value, version.baseline.get(name))
+            for name, value in holdout.items()
+        ],
+    )
+    if not is_new:
+        screen.say(f"Nothing has changed since version {version.version} was trained; it stands as it is.")
+    fate = "is champion" if "champion" in version.aliases else "is not champion"
+    screen.say(f"Version {version.version} {fate}: {'; '.join(version.reasons)}.")
+
+
+def show_scored(screen: Screen, scored: Scored) -> None:
+    """Where the rows of a prediction went, and how good it turned out so far."""
+    screen.table(
+        f"{scored.project}, {scored.window}, by version {scored.model_version}",
+        ["", ">value"],
+        [
+            ("rows in", scored.rows_in),
+            ("rows scored", scored.rows_scored),
+            ("rows quarantined", scored.rows_quarantined),
+            ("labels known by now", scored.realised_rows),
+            *((f"realised {name}", value) for name, value in scored.realised.items()),
+            *((f"{name} never seen in training", count) for name, count in scored.unseen_categories.items()),
+        ],
+    )
+    screen.say(f"Predictions: {_place(scored.table)} (version {scored.table_version})")
+
+
+def _show_snapshot(screen: Screen, snapshot: Snapshot) -> None:
+    screen.table(
+        f"{snapshot.project}, {snapshot.window}",
+        ["", ">rows"],
+        [
+            ("in", snapshot.rows_in),
+            ("accepted", snapshot.rows),
+            ("quarantined", snapshot.quarantined),
+            *((f"  refused by: {one.rule}", one.rows) for one in snapshot.refused_by),
+        ],
+    )
+    screen.say(f"Dataset: {_place(snapshot.table)} (version {snapshot.version})")
+
+
+def _place(path: str) -> str:
+    """A path as short as it can be from here."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

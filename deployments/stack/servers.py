@@ -1,0 +1,154 @@
+"""The two servers of the stack: the command, the environment and the health check of each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments.stack.process import MARK
+from nightshift.settings import Settings
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Server:
+    """How one server is started and recognised.
+
+    Attributes:
+        api_path: what follows host and port in the URL that clients are given.
+        health_path: what follows that URL and answers 200 when the server is ready.
+        command: the command line, given the port.
+        environment: what is set for it, given the port.
+        keeps: which inherited variables whose name begins with `owns` it may see, by their beginning.
+        owns: the beginning of the variables that configure this server or its clients.
+        folder: the working directory; None for the caller's.
+        external: the URL of the server that the settings name instead of a local one.
+    """
+
+    name: str
+    api_path: str
+    health_path: str
+    command: Callable[[Settings, int], list[str]]
+    environment: Callable[[Settings, int], dict[str, str]]
+    owns: tuple[str, ...]
+    keeps: tuple[str, ...]
+    folder: Callable[[Settings], Path | None]
+    external: Callable[[Settings], str | None]
+
+    def url(self, port: int) -> str:
+        """The address clients are given."""
+        return f"http://{HOST}:{port}{self.api_path}"
+
+    def mark(self, settings: Settings) -> str:
+        """What every process of this server carries in its environment, and no other process does."""
+        return f"{self.name}@{settings.home_path.resolve()}"
+
+    def log(self, settings: Settings) -> Path:
+        """Where its stdout and stderr go."""
+        return settings.home_path / "logs" / f"{self.name}.log"
+
+    def full_environment(self, settings: Settings, port: int) -> dict[str, str]:
+        """The caller's environment, less what configures clients, and what this server needs."""
+        inherited: Mapping[str, str] = os.environ  # noqa: TID251 (handed on to a child, not read)
+        kept = {
+            name: value
+            for name, value in inherited.items()
+            if not name.startswith(self.owns) or name.startswith(self.keeps)
+        }
+        # Safe path: `python -m` would put the working directory, with whatever modules lie there, first.
+        common = {"DO_NOT_TRACK": "true", "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+        return kept | common | self.environment(settings, port) | {MARK: self.mark(settings)}
+
+
+def _prefect_command(settings: Settings, port: int) -> list[str]:
+    # With its services (scheduler, automations, concurrency leases): without them no schedule fires.
+    return [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
+
+
+def _prefect_home(settings: Settings) -> Path:
+    return settings.home_path / "prefect"
+
+
+def _prefect_environment(settings: Settings, port: int) -> dict[str, str]:
+    home = _prefect_home(settings)
+    return {
+        # Its database, profiles, block memo and concurrency leases all go under this folder.
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_API_HOST": HOST,
+        # --port is where it listens; this is what the UI and the server's own links are made of.
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_API_BASE_PATH": "/api",
+        "PREFECT_SERVER_UI_API_URL": f"http://{HOST}:{port}/api",
+        "PREFECT_SERVER_UI_SERVE_BASE": "/",
+        # Or the UI is unpacked into site-packages, which may be read-only.
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        # The default is "*": any page open in the browser could read this API and start runs.
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # In memory, which is the default, a restart of the server kills healthy runs and leaks slots.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    }
+
+
+def _mlflow_command(settings: Settings, port: int) -> list[str]:
+    artifacts = settings.artifacts_path
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
+        # For clients that upload over HTTP.
+        *("--artifacts-destination", str(artifacts)),
+        # A plain folder and not mlflow-artifacts:, which embedded clients on the same database cannot read.
+        *("--default-artifact-root", artifacts.as_uri()),
+        # Each worker is a process of 250 MB; one serves a person and a night.
+        *("--workers", "1"),
+        # By default "10.*" and the like pass too, which a rebound name such as 10.example.com matches.
+        *("--allowed-hosts", f"{HOST}:*,localhost:*"),
+        *("--uvicorn-opts", "--no-access-log --timeout-graceful-shutdown 5"),
+    ]
+
+
+def _mlflow_environment(settings: Settings, port: int) -> dict[str, str]:
+    return {
+        # Here and not on the command line, which every user of the machine can read: it may hold a password.
+        "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+
+
+def _external_mlflow(settings: Settings) -> str | None:
+    uri = settings.mlflow_tracking_uri or ""
+    return uri if uri.startswith(("http://", "https://")) else None
+
+
+PREFECT = Server(
+    name="prefect",
+    api_path="/api",
+    health_path="/health",
+    command=_prefect_command,
+    environment=_prefect_environment,
+    owns=("PREFECT_",),
+    keeps=("PREFECT_SERVER_",),
+    # Prefect reads .env, prefect.toml and pyproject.toml of its working directory.
+    folder=_prefect_home,
+    external=lambda settings: settings.prefect_api_url,
+)
+
+MLFLOW = Server(
+    name="mlflow",
+    api_path="",
+    health_path="/health",
+    command=_mlflow_command,
+    environment=_mlflow_environment,
+    owns=("MLFLOW_", "_MLFLOW_"),
+    keeps=("MLFLOW_S3_", "MLFLOW_SQLALCHEMYSTORE_", "MLFLOW_LOGGING_LEVEL"),
+    # A relative SQLite URI means the caller's directory, for the server as for clients.
+    folder=lambda settings: None,
+    external=_external_mlflow,
+)
+
+SERVERS = (PREFECT, MLFLOW)

@@ -1,0 +1,46 @@
+"""The story of a batch prediction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+
+from flows.declared import declared, window_run_name
+from nightshift.dataset.stage import fingerprint_of
+from nightshift.locks import only_one
+from nightshift.records import Scored
+from nightshift.settings import Settings
+from nightshift.spec.project import digest
+from nightshift.windows import moment, window_between
+from tasks.ingest import ingest
+from tasks.score import champion, score
+from tasks.validate import validate
+
+
+@flow(name="predict", flow_run_name=window_run_name)
+def predict(
+    project: str,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    as_of: datetime | None = None,
+    version: str | None = None,
+) -> Scored:
+    """Score a window of a project with its champion, and put the predictions into the lake.
+
+    Args:
+        project: a folder under projects/.
+        start: first event time of the window; by default a day before its end.
+        end: end of the window, itself not in it; by default as-of.
+        as_of: the moment the run pretends is now: labels known later are not seen; by default the last full hour.
+        version: a version's number or alias; by default the champion.
+    """
+    spec, now, settings = declared(project), moment(as_of), Settings()
+    window = window_between(start, end, now)
+    with only_one("predict", project, settings):
+        model = champion(spec, version)
+        rows = fingerprint_of(spec, window, settings)
+        staged = ingest(spec, window, mark=rows)
+        accepted = validate(spec, staged, now, mark=digest(rows, spec.spec_hash, now, settings.store_uri))
+        mark = digest(accepted.digest, accepted.version, model.version, model.model_sha256, model.run_id, now)
+        return score(spec, accepted, model, mark=mark)

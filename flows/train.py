@@ -1,0 +1,42 @@
+"""The story of a training run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+
+from flows.declared import declared, training_run_name
+from nightshift.dataset.stage import fingerprint_of
+from nightshift.evaluation.evaluate import deciding_metric
+from nightshift.locks import only_one
+from nightshift.records import ModelVersion
+from nightshift.settings import Settings
+from nightshift.spec.project import digest
+from nightshift.windows import moment
+from tasks.evaluate import evaluate
+from tasks.fit import fit
+from tasks.ingest import ingest
+from tasks.register import register
+from tasks.validate import validate
+
+
+@flow(name="train", flow_run_name=training_run_name)
+def train(project: str, as_of: datetime | None = None) -> tuple[ModelVersion, bool]:
+    """Train a candidate of a project on what was known at as-of, and promote it if it earned it.
+
+    Args:
+        project: a folder under projects/.
+        as_of: the moment the run pretends is now; by default the last full hour.
+    """
+    spec, now, settings = declared(project), moment(as_of), Settings()
+    deciding_metric(spec)
+    window = spec.split_before(now).whole
+    with only_one("train", project, settings):
+        rows = fingerprint_of(spec, window, settings)
+        staged = ingest(spec, window, mark=rows)
+        accepted = validate(spec, staged, now, mark=digest(rows, spec.spec_hash, now, settings.store_uri))
+        recipe = digest(accepted.digest, accepted.version, spec.spec_hash, now)
+        candidate = fit(spec, accepted, mark=recipe)
+        evaluation = evaluate(spec, candidate, accepted, mark=digest(recipe, candidate.model_sha256))
+        return register(spec, candidate, evaluation, accepted)

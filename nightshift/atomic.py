@@ -1,0 +1,67 @@
+"""Files that are there whole or not at all, and disk faults told as what they are."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from nightshift.errors import OutsideError
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space, then run the same command again; nothing was changed",
+    errno.EDQUOT: "free some of your quota, then run the same command again; nothing was changed",
+    errno.EROFS: "use a store that can be written: set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
+    errno.EACCES: "give this user the right to write there, or set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
+    errno.EPERM: "give this user the right to write there, or set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
+}
+
+
+@contextmanager
+def disk_faults(where: Path | str) -> Iterator[None]:
+    """Turn an OSError from writing at `where` into an OutsideError with its remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_fault(error, where) from error
+
+
+def disk_fault(error: OSError, where: Path | str) -> OutsideError:
+    """The OutsideError that tells what a failed write means."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    remedy = _REMEDIES.get(error.errno or 0, "look at the disk, then run the same command again")
+    return OutsideError(f"cannot write: {reason}", where=str(where), remedy=remedy)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; on leaving without an error it takes `path`'s place, synced to disk.
+
+    A folder written under the temporary name replaces a folder. After an error nothing is left behind; a killed
+    process leaves a file named `*.partial`, which no reader looks at.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
+    with disk_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            _sync(temporary)
+            if path.is_dir():
+                shutil.rmtree(path)
+            temporary.replace(path)
+        finally:
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            else:
+                temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())

@@ -1,0 +1,80 @@
+"""Read a snapshot's rows back, in order, seeing only the labels that were known as of its moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+import pyarrow as pa
+
+from nightshift.engine import quote, quote_all, quote_text
+from nightshift.lake.tables import Lake
+from nightshift.records import Snapshot, Window
+from nightshift.settings import Settings
+from nightshift.spec.project import Project
+
+BATCH_ROWS = 65_536
+
+
+class SnapshotRows:
+    """The rows of one snapshot, registered as `snapshot` on one DuckDB connection."""
+
+    def __init__(
+        self, project: Project, snapshot: Snapshot, settings: Settings, connection: duckdb.DuckDBPyConnection
+    ) -> None:
+        self.project = project
+        self.snapshot = snapshot
+        self.connection = connection
+        lake = Lake.of(project.name, settings)
+        table = lake.read("dataset", snapshot.version)
+        self.schema: pa.Schema = table.schema
+        connection.register("lake_rows", table)
+        connection.execute(f"CREATE VIEW snapshot AS SELECT * REPLACE ({self._label()}) FROM lake_rows")
+
+    @property
+    def features(self) -> list[str]:
+        """The columns that the model sees."""
+        return self.project.feature_columns(self.schema.names)
+
+    def read(self, window: Window, columns: Iterable[str], *, labelled: bool = False) -> pa.RecordBatchReader:
+        """`columns` (names or SQL expressions) of the window's rows, in the order (event time, key).
+
+        Args:
+            labelled: leave out the rows whose label is null or was not known yet.
+        """
+        dataset = self.project.dataset
+        query = (
+            f"SELECT {', '.join(columns)} FROM snapshot WHERE {self.condition(window, labelled=labelled)} "
+            f"ORDER BY {quote(dataset.event_time)}, {quote_all(dataset.key)}"
+        )
+        return self.connection.sql(query).to_arrow_reader(BATCH_ROWS)
+
+    def aggregate(
+        self, window: Window, expressions: Iterable[str], *, labelled: bool = False
+    ) -> tuple[object, ...]:
+        """One row of aggregates over the window's rows."""
+        query = (
+            f"SELECT {', '.join(expressions)} FROM snapshot WHERE {self.condition(window, labelled=labelled)}"
+        )
+        return tuple(self.connection.sql(query).fetchall()[0])
+
+    def condition(self, window: Window, *, labelled: bool) -> str:
+        """The rows of `window`, as SQL."""
+        event_time = quote(self.project.dataset.event_time)
+        parts = [
+            f"{event_time} >= TIMESTAMPTZ {quote_text(window.start.isoformat())}",
+            f"{event_time} < TIMESTAMPTZ {quote_text(window.end.isoformat())}",
+        ]
+        if labelled:
+            parts.append(f"{quote(self.project.label.column)} IS NOT NULL")
+        return " AND ".join(parts)
+
+    def _label(self) -> str:
+        """The label, null where it was not known yet at as-of."""
+        label = quote(self.project.label.column)
+        known_after = self.project.label.known_after
+        if known_after is None:
+            return f"{label} AS {label}"
+        limit = quote_text((self.snapshot.as_of - known_after).isoformat())
+        event_time = quote(self.project.dataset.event_time)
+        return f"CASE WHEN {event_time} <= TIMESTAMPTZ {limit} THEN {label} END AS {label}"

@@ -1,0 +1,125 @@
+"""Run dataset.sql and put its rows, ordered, on local disk: the step before quality looks at them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from nightshift.atomic import replacing
+from nightshift.dataset.query import DatasetQuery
+from nightshift.engine import engine
+from nightshift.errors import DataRefusedError, NightshiftError, OutsideError
+from nightshift.records import Staged, Window, format_time
+from nightshift.settings import Settings
+from nightshift.sources.registry import fingerprints, located
+from nightshift.spec.project import Project, digest
+
+logger = logging.getLogger(__name__)
+
+_KEPT_FILES = 4
+
+
+def fingerprint_of(project: Project, window: Window, settings: Settings) -> str:
+    """A mark of everything that the window's rows depend on: sources, SQL, declaration and window; reads no rows.
+
+    Raises:
+        RequestError: a source is not there.
+    """
+    declared = project.dataset.model_dump(mode="json")
+    return digest(declared, project.sql_text, fingerprints(project, settings), str(window))
+
+
+def staged_path(project: str, fingerprint: str, settings: Settings) -> Path:
+    """Where the rows with this fingerprint are, or would be, on local disk."""
+    return settings.scratch_path / project / "staged" / f"{fingerprint[:24]}.arrow"
+
+
+def stage(project: Project, window: Window, fingerprint: str, settings: Settings) -> Staged:
+    """Write the window's rows to an Arrow IPC file, streamed and in the order (event time, key).
+
+    Args:
+        fingerprint: a mark of everything the rows depend on; names the file.
+
+    Raises:
+        RequestError: a source, the SQL or a declared column is wrong.
+        DataRefusedError: a file cannot be read, the SQL fails on a value, or the window has no rows.
+        OutsideError: the disk failed.
+    """
+    started = time.perf_counter()
+    path = staged_path(project.name, fingerprint, settings)
+    with engine(settings) as connection:
+        query = DatasetQuery(project, settings, connection)
+        with replacing(path) as temporary:
+            try:
+                rows = _write(query.rows(window), temporary)
+            except (duckdb.Error, pa.ArrowException) as error:
+                raise _explained(error, query) from error
+            if rows == 0:
+                raise _no_rows(query, window)
+    _forget_older(path)
+    seconds = time.perf_counter() - started
+    logger.info("ingest: %s rows of %s in %.1f s", f"{rows:,}", window, seconds)
+    return Staged(
+        project=project.name,
+        window=window,
+        fingerprint=fingerprint,
+        path=str(path),
+        rows=rows,
+        seconds=seconds,
+    )
+
+
+def _write(reader: pa.RecordBatchReader, path: Path) -> int:
+    rows = 0
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+            logger.debug("ingest: %s rows", f"{rows:,}", extra={"step": "ingest", "done": rows})
+    return rows
+
+
+def _explained(error: Exception, query: DatasetQuery) -> NightshiftError:
+    """What a failure in mid-stream means: a file that cannot be read, too little disk or memory, or a value."""
+    if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException):
+        return OutsideError(
+            f"DuckDB ran out of room: {error}",
+            where="NIGHTSHIFT_MEMORY_LIMIT and the scratch folder",
+            remedy="free some disk space, or raise NIGHTSHIFT_MEMORY_LIMIT",
+        )
+    for name, source in query.sources.items():
+        fault = source.fault()
+        if fault is not None:
+            return located(fault, query.project, name)
+    return DataRefusedError(
+        f"the SQL fails on a value of the sources: {error}",
+        where=f"project {query.project.name}: {query.project.dataset.sql}",
+        remedy="use try_cast, or a where clause that leaves such rows out",
+    )
+
+
+def _no_rows(query: DatasetQuery, window: Window) -> DataRefusedError:
+    extent = query.extent()
+    if extent is None:
+        remedy = "the dataset is empty: look at the sources and at the SQL's where clause"
+    else:
+        remedy = f"the dataset has rows from {_day(extent[0])} to {_day(extent[1])}: choose a window or an as-of in it"
+    return DataRefusedError(
+        f"the window {window} has no rows", where=f"project {query.project.name}", remedy=remedy
+    )
+
+
+def _day(moment: datetime) -> str:
+    return format_time(moment) if moment.tzinfo else moment.isoformat()
+
+
+def _forget_older(path: Path) -> None:
+    """Keep only the newest few staged files of a project: they can all be made again."""
+    files = sorted(path.parent.glob("*.arrow"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    for old in files[_KEPT_FILES:]:
+        old.unlink(missing_ok=True)

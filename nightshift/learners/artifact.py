@@ -1,0 +1,85 @@
+"""A trained model's folder: encoder, model files, and a manifest whose checksums are verified first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nightshift.dataset.encoder import Encoder
+from nightshift.errors import DataRefusedError
+from nightshift.learners.protocol import Model
+from nightshift.learners.registry import learner
+from nightshift.spec.project import Kind
+
+MANIFEST = "manifest.json"
+ENCODER = "encoder.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What lies in a model's folder, with the SHA-256 of each file."""
+
+    learner: str
+    kind: Kind
+    classes: tuple[str, ...]
+    files: dict[str, str]
+    format: int = FORMAT
+
+    @property
+    def model_sha256(self) -> str:
+        """The SHA-256 of the model's own file, or of its files' checksums when there are several."""
+        own = {name: mark for name, mark in sorted(self.files.items()) if name != ENCODER}
+        return next(iter(own.values())) if len(own) == 1 else hashlib.sha256(repr(own).encode()).hexdigest()
+
+
+def save_model(
+    folder: Path, learner_kind: str, kind: Kind, classes: tuple[str, ...], encoder: Encoder, model: Model
+) -> Manifest:
+    """Write everything that scoring needs into a new folder."""
+    folder.mkdir(parents=True)
+    model.save(folder)
+    (folder / ENCODER).write_text(encoder.to_json(), encoding="utf-8")
+    files = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    manifest = Manifest(learner=learner_kind, kind=kind, classes=classes, files=files)
+    (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a model's folder, with every file's checksum verified.
+
+    Raises:
+        DataRefusedError: a file is missing or is not the one that was saved.
+    """
+    path = folder / MANIFEST
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataRefusedError(
+            f"the model has no readable manifest: {error}", where=str(path), remedy="train again"
+        ) from error
+    manifest = Manifest(**{**read, "classes": tuple(read["classes"])})
+    for name, mark in manifest.files.items():
+        file = folder / name
+        if not file.is_file() or sha256_of(file) != mark:
+            raise DataRefusedError(
+                f"the model's file {name!r} is not the one that was saved", where=str(file),
+                remedy="restore the file, or train again",
+            )  # fmt: skip
+    return manifest
+
+
+def load_model(folder: Path) -> tuple[Manifest, Encoder, Model]:
+    """Everything in a model's folder, verified."""
+    manifest = read_manifest(folder)
+    encoder = Encoder.from_json((folder / ENCODER).read_text(encoding="utf-8"))
+    return manifest, encoder, learner(manifest.learner).load(folder)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,50 @@
+"""One run at a time of one kind for one project: a lock that dies with its process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from nightshift.atomic import disk_faults
+from nightshift.errors import TransientError
+from nightshift.settings import Settings
+
+
+@contextmanager
+def only_one(activity: str, project: str, settings: Settings) -> Iterator[None]:
+    """Hold the right to do `activity` on `project`.
+
+    Raises:
+        TransientError: another process is doing it now; the error says which and since when.
+    """
+    path = settings.home_path / "locks" / f"{project}.{activity}.lock"
+    with disk_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        holder = path.with_suffix(".holder")
+        lock = FileLock(path, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise TransientError(
+                f"another {activity} of {project!r} is running ({_told_by(holder)})",
+                where=str(path),
+                remedy="wait until it ends, or stop it, then run this again",
+            ) from error
+        try:
+            holder.write_text(f"process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+
+def _told_by(holder: Path) -> str:
+    try:
+        return holder.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return "it started just now"

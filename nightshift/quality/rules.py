@@ -1,0 +1,67 @@
+"""What a row must satisfy: rules inferred from the declaration, and those it declares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from nightshift.engine import quote
+from nightshift.errors import RequestError
+from nightshift.spec.project import Project
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition in DuckDB SQL. As with an SQL CHECK, a row is refused when it is false; unknown passes."""
+
+    name: str
+    condition: str
+
+
+def rules_of(project: Project) -> tuple[Rule, ...]:
+    """Every rule a row of `project` must satisfy, inferred ones first."""
+    dataset = project.dataset
+    inferred = [Rule(f"{key} is not null", f"{quote(key)} IS NOT NULL") for key in dataset.key]
+    label = quote(dataset.label.column)
+    if dataset.label.kind == "binary":
+        number = f"TRY_CAST({label} AS DOUBLE)"
+        inferred.append(
+            Rule(f"{dataset.label.column} is 0 or 1", f"coalesce({number} IN (0, 1), {label} IS NULL)")
+        )
+    if dataset.label.kind == "regression":
+        number = f"TRY_CAST({label} AS DOUBLE)"
+        inferred.append(
+            Rule(
+                f"{dataset.label.column} is a finite number", f"coalesce(isfinite({number}), {label} IS NULL)"
+            )
+        )
+    if dataset.weight:
+        weight = f"TRY_CAST({quote(dataset.weight)} AS DOUBLE)"
+        inferred.append(
+            Rule(f"{dataset.weight} is a weight", f"coalesce({weight} >= 0 AND isfinite({weight}), false)")
+        )
+    return (*inferred, *(Rule(text, text) for text in project.quality.rules))
+
+
+def check_rules(rules: tuple[Rule, ...], connection: duckdb.DuckDBPyConnection, project: Project) -> None:
+    """Bind every rule to the rows registered as `staged`.
+
+    Raises:
+        RequestError: a rule is no condition over the dataset's columns.
+    """
+    for rule in rules:
+        try:
+            kind = str(connection.sql(f"SELECT (\n{rule.condition}\n) AS ok FROM staged").types[0])
+        except duckdb.Error as error:
+            raise RequestError(
+                f"DuckDB refuses the rule {rule.name!r}: {error}",
+                where=f"project {project.name}: quality.rules",
+                remedy="write a condition over the dataset's columns, such as: distance > 0",
+            ) from error
+        if kind != "BOOLEAN":
+            raise RequestError(
+                f"the rule {rule.name!r} gives {kind}, not true or false",
+                where=f"project {project.name}: quality.rules",
+                remedy="write a condition over the dataset's columns, such as: distance > 0",
+            )

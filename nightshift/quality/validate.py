@@ -1,0 +1,271 @@
+"""Look at staged rows, part the accepted from the refused, and put each where it belongs in the lake."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from nightshift.engine import engine, quote, quote_all, quote_text
+from nightshift.errors import DataRefusedError
+from nightshift.lake.tables import Lake, Replacement
+from nightshift.quality.contract import Contract, keep_contract
+from nightshift.quality.rules import Rule, check_rules, rules_of
+from nightshift.records import RuleCount, Snapshot, Staged, format_time
+from nightshift.settings import Settings
+from nightshift.spec.durations import format_duration
+from nightshift.spec.project import Project, digest
+
+logger = logging.getLogger(__name__)
+
+_BATCH_ROWS = 65_536
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class ColumnSummary:
+    """What one column of a window holds; `minimum` and `maximum` are text."""
+
+    name: str
+    type: str
+    null_share: float
+    minimum: str
+    maximum: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What quality found in a window."""
+
+    rows: int
+    refused: int
+    refused_by: tuple[RuleCount, ...]
+    newest: datetime
+    columns: tuple[ColumnSummary, ...]
+
+
+class Inspection:
+    """Staged rows under their project's rules, on one DuckDB connection."""
+
+    def __init__(
+        self, project: Project, staged: Staged, connection: duckdb.DuckDBPyConnection, contract: Contract
+    ) -> None:
+        self.project = project
+        self.staged = staged
+        self.contract = contract
+        self.connection = connection
+        self.rules = rules_of(project)
+        rows = pa.ipc.open_file(pa.memory_map(staged.path)).read_all()  # mapped, not copied
+        connection.register("raw", rows)
+        casts = (_kept_as(column, contract.columns.get(column.name)) for column in rows.schema)
+        connection.execute(f"CREATE VIEW staged AS SELECT {', '.join(casts)} FROM raw")
+        check_rules(self.rules, connection, project)
+
+    def report(self) -> Report:
+        """Count rows, refusals by rule, and summarise each column."""
+        counts = self._row(
+            ["count(*)", f"count(*) FILTER (WHERE {_any_broken(self.rules)})", f"max({self._event_time})"]
+            + [f"count(*) FILTER (WHERE {_broken(rule)})" for rule in self.rules]
+        )
+        by_rule = (
+            RuleCount(rule=rule.name, rows=int(rows))
+            for rule, rows in zip(self.rules, counts[3:], strict=True)
+        )
+        return Report(
+            rows=int(counts[0]),
+            refused=int(counts[1]),
+            refused_by=tuple(count for count in by_rule if count.rows),
+            newest=_utc(counts[2]),
+            columns=self._summaries(),
+        )
+
+    def refuse_duplicates(self) -> None:
+        """Raise DataRefusedError when two rows share a key: one row is one prediction."""
+        keys = quote_all(self.project.dataset.key)
+        twice = self.connection.sql(
+            f"SELECT {keys}, count(*) AS n FROM staged GROUP BY {keys} HAVING count(*) > 1 ORDER BY ALL"
+        )
+        total = twice.aggregate("count(*), sum(n)").fetchall()[0]
+        if total[0]:
+            examples = [
+                "/".join(str(part) for part in row[:-1]) + f" ({row[-1]} rows)"
+                for row in twice.limit(_EXAMPLES).fetchall()
+            ]
+            raise DataRefusedError(
+                f"{total[0]} keys occur more than once ({int(total[1])} rows), such as {', '.join(examples)}",
+                where=f"project {self.project.name}: dataset.key {list(self.project.dataset.key)}",
+                remedy="a join in the SQL that matches twice is the usual cause; or add a column to the key",
+            )
+
+    def accepted(self) -> pa.RecordBatchReader:
+        """The rows that keep every rule, in the order (event time, key)."""
+        order = f"{self._event_time}, {quote_all(self.project.dataset.key)}"
+        query = f"SELECT * FROM staged WHERE NOT {_any_broken(self.rules)} ORDER BY {order}"
+        return self.connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+
+    def refused(self) -> pa.RecordBatchReader:
+        """The refused rows: event time, key and row as JSON, and the rules that each broke."""
+        broken = ", ".join(
+            f"CASE WHEN {_broken(rule)} THEN {quote_text(rule.name)} END" for rule in self.rules
+        )
+        query = (
+            f"SELECT {self._event_time}::TIMESTAMPTZ AS event_time, "
+            f"to_json(struct_pack({_pack(self.project.dataset.key)}))::VARCHAR AS key, "
+            f"concat_ws('; ', {broken}) AS rules, to_json(staged)::VARCHAR AS row "
+            f"FROM staged WHERE {_any_broken(self.rules)} ORDER BY ALL"
+        )
+        return self.connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+
+    @property
+    def _event_time(self) -> str:
+        return quote(self.project.dataset.event_time)
+
+    def _row(self, expressions: list[str]) -> tuple[Any, ...]:
+        return tuple(self.connection.sql(f"SELECT {', '.join(expressions)} FROM staged").fetchall()[0])
+
+    def _summaries(self) -> tuple[ColumnSummary, ...]:
+        staged = self.connection.sql("SELECT * FROM staged")
+        names = list(staged.columns)
+        types = [str(kind) for kind in staged.types]
+        values = self._row(
+            [
+                expression
+                for name in names
+                for expression in (
+                    f"avg(({quote(name)} IS NULL)::INT)",
+                    f"min({quote(name)})::VARCHAR",
+                    f"max({quote(name)})::VARCHAR",
+                )
+            ]
+        )
+        rows = zip(names, types, values[0::3], values[1::3], values[2::3], strict=True)
+        return tuple(
+            ColumnSummary(name, kind, float(str(nulls)), str(low), str(high))
+            for name, kind, nulls, low, high in rows
+        )
+
+
+@contextmanager
+def inspected(
+    project: Project, staged: Staged, as_of: datetime, settings: Settings
+) -> Iterator[tuple[Inspection, Report]]:
+    """Judge staged rows as a whole; on entering the block they were found fit, and nothing was written.
+
+    Raises:
+        RequestError: a rule is broken.
+        DataRefusedError: duplicate keys, stale rows, a column that changed its type, or too many refused.
+    """
+    contract = keep_contract(project, Lake.of(project.name, settings), read_schema(staged))
+    with engine(settings) as connection:
+        inspection = Inspection(project, staged, connection, contract)
+        report = inspection.report()
+        inspection.refuse_duplicates()
+        _refuse_stale(project, staged, report, as_of)
+        _refuse_too_many(project, report)
+        yield inspection, report
+
+
+def validate(
+    project: Project, staged: Staged, as_of: datetime, settings: Settings
+) -> tuple[Snapshot, Report]:
+    """Put the accepted rows of `staged` in the lake's `dataset` and the refused ones in `quarantine`.
+
+    Each table's window is replaced in one commit; nothing is written when the rows as a whole are refused.
+
+    Raises:
+        RequestError: a rule is broken.
+        DataRefusedError: the rows as a whole are refused, see `inspected`.
+        OutsideError: the lake cannot be written.
+    """
+    started = time.perf_counter()
+    lake = Lake.of(project.name, settings)
+    with inspected(project, staged, as_of, settings) as (inspection, report):
+        mark = digest(
+            staged.fingerprint, project.quality.model_dump(mode="json"), inspection.contract.columns
+        )
+        if report.refused or lake.version("quarantine") is not None:
+            lake.replace("quarantine", inspection.refused(), Replacement(staged.window, "event_time", mark))
+        change = Replacement(staged.window, project.dataset.event_time, mark)
+        version = lake.replace("dataset", inspection.accepted(), change)
+        inspection.contract.record(lake)
+    snapshot = Snapshot(
+        project=project.name,
+        table=lake.uri("dataset"),
+        version=version,
+        window=staged.window,
+        as_of=as_of,
+        rows=report.rows - report.refused,
+        rows_in=report.rows,
+        quarantined=report.refused,
+        refused_by=report.refused_by,
+        quarantine_table=lake.uri("quarantine") if report.refused else "",
+        digest=mark,
+        seconds=time.perf_counter() - started,
+    )
+    logger.info(
+        "validate: %s accepted, %s quarantined of %s rows, dataset version %d, in %.1f s",
+        f"{snapshot.rows:,}", f"{report.refused:,}", f"{report.rows:,}", version, snapshot.seconds,
+    )  # fmt: skip
+    return snapshot, report
+
+
+def read_schema(staged: Staged) -> pa.Schema:
+    """The columns of staged rows."""
+    return pa.ipc.open_file(pa.memory_map(staged.path)).schema
+
+
+def _refuse_stale(project: Project, staged: Staged, report: Report, as_of: datetime) -> None:
+    allowed = project.quality.freshness
+    if allowed is None:
+        return
+    late = min(staged.window.end, as_of) - report.newest
+    if late > allowed:
+        raise DataRefusedError(
+            f"the newest row is from {format_time(report.newest)}, {late} before the end of {staged.window}; "
+            f"quality.freshness allows {format_duration(allowed)}",
+            where=f"project {project.name}",
+            remedy="wait for the source to catch up, or choose a window or an as-of that it covers",
+        )
+
+
+def _refuse_too_many(project: Project, report: Report) -> None:
+    share = report.refused / report.rows
+    if share > project.quality.max_refused:
+        worst = max(report.refused_by, key=lambda count: count.rows)
+        raise DataRefusedError(
+            f"{report.refused} of {report.rows} rows ({share:.0%}) break a rule, {worst.rows} of them: {worst.rule}",
+            where=f"project {project.name}: quality.max_refused is {project.quality.max_refused:.0%}",
+            remedy="look at the source, or mend the rule",
+        )
+
+
+def _broken(rule: Rule) -> str:
+    return f"((\n{rule.condition}\n) IS FALSE)"
+
+
+def _any_broken(rules: tuple[Rule, ...]) -> str:
+    return f"({' OR '.join(_broken(rule) for rule in rules)})"
+
+
+def _pack(columns: tuple[str, ...]) -> str:
+    return ", ".join(f"{quote(column)} := {quote(column)}" for column in columns)
+
+
+def _kept_as(column: pa.Field, kind: str | None) -> str:
+    """The column, kept in its contract's type where that is wider."""
+    sql = {"double": "DOUBLE", "float": "FLOAT", "int64": "BIGINT"}.get(kind or "")
+    if sql and kind != str(column.type):
+        return f"CAST({quote(column.name)} AS {sql}) AS {quote(column.name)}"
+    return quote(column.name)
+
+
+def _utc(moment: object) -> datetime:
+    assert isinstance(moment, datetime)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,169 @@
+"""What passes between steps: frozen records of a few hundred bytes that say where things are, never the things."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+Metrics = dict[str, float | None]
+
+
+class Record(BaseModel):
+    """A frozen, strict-keyed value that survives a trip through JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Window(Record):
+    """A half-open stretch `[start, end)` of event time, UTC."""
+
+    start: datetime
+    end: datetime
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("a window's ends need a time zone")
+        if self.start >= self.end:
+            raise ValueError(f"the window's start {self.start} is not before its end {self.end}")
+        return self
+
+    @classmethod
+    def until(cls, end: datetime, length: timedelta) -> Window:
+        """The window of `length` that stops just before `end`."""
+        return cls(start=end - length, end=end)
+
+    def __str__(self) -> str:
+        return f"[{format_time(self.start)}, {format_time(self.end)})"
+
+
+class Split(Record):
+    """Three windows in time order, each ending where the next one starts."""
+
+    train: Window
+    validate_: Window
+    holdout: Window
+
+    @property
+    def whole(self) -> Window:
+        """From the first training row to as-of."""
+        return Window(start=self.train.start, end=self.holdout.end)
+
+
+class Staged(Record):
+    """Rows that dataset.sql made of the sources, on local disk, not yet looked at by quality."""
+
+    project: str
+    window: Window
+    fingerprint: str
+    path: str
+    rows: int
+    seconds: float
+
+
+class RuleCount(Record):
+    """How many rows one rule refused."""
+
+    rule: str
+    rows: int
+
+
+class Snapshot(Record):
+    """Accepted rows: (table, version, window, as-of) gives the same rows for ever."""
+
+    project: str
+    table: str
+    version: int
+    window: Window
+    as_of: datetime
+    rows: int
+    rows_in: int
+    quarantined: int
+    refused_by: tuple[RuleCount, ...] = ()
+    quarantine_table: str = ""
+    digest: str = ""
+    seconds: float = 0.0
+
+
+class Candidate(Record):
+    """A trained model's folder, not yet a version."""
+
+    project: str
+    path: str
+    model_sha256: str
+    spec_hash: str
+    seed: int
+    rounds: int
+    best_round: int
+    rows: dict[str, int]
+    unlabelled: int
+    features: tuple[str, ...]
+    seconds: float
+
+
+class Evaluation(Record):
+    """A candidate's and a trivial baseline's metrics by part (`train`, `validate`, `holdout`)."""
+
+    project: str
+    metric: str
+    greater_is_better: bool
+    metrics: dict[str, Metrics]
+    baseline: Metrics
+    slices: dict[str, dict[str, Metrics]]
+    path: str
+    seconds: float
+
+
+class ModelVersion(Record):
+    """A registered version of a project's model, and all that leads back from it."""
+
+    project: str
+    version: int
+    run_id: str
+    aliases: tuple[str, ...] = ()
+    created_at: datetime
+    as_of: datetime
+    window: Window
+    data_table: str
+    data_version: int
+    data_digest: str
+    spec_hash: str
+    commit: str
+    seed: int
+    model_sha256: str
+    metrics: dict[str, Metrics]
+    baseline: Metrics
+    promoted: bool
+    reasons: tuple[str, ...]
+
+
+class Scored(Record):
+    """What one prediction run put into the lake."""
+
+    project: str
+    window: Window
+    model_version: int
+    run_id: str
+    rows_in: int
+    rows_scored: int
+    rows_quarantined: int
+    unseen_categories: dict[str, int]
+    table: str
+    table_version: int
+    realised: Metrics
+    realised_rows: int
+    seconds: float
+
+
+def format_time(moment: datetime) -> str:
+    """A UTC moment without the parts that say nothing.
+
+    >>> format_time(datetime(2013, 9, 1, tzinfo=UTC))
+    '2013-09-01'
+    """
+    moment = moment.astimezone(UTC)
+    if (moment.hour, moment.minute, moment.second, moment.microsecond) == (0, 0, 0, 0):
+        return moment.strftime("%Y-%m-%d")
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

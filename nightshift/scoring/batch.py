@@ -1,0 +1,142 @@
+"""Score a window in one streaming pass and put the predictions into the lake in one commit."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from nightshift.dataset.rows import SnapshotRows
+from nightshift.engine import engine, quote
+from nightshift.errors import DataRefusedError
+from nightshift.lake.tables import Lake, Replacement
+from nightshift.learners.protocol import Floats
+from nightshift.metrics.registry import evaluate_all, finite
+from nightshift.records import Metrics, ModelVersion, Scored, Snapshot
+from nightshift.scoring.scorer import Scorer
+from nightshift.settings import Settings
+from nightshift.spec.project import Project, digest
+
+logger = logging.getLogger(__name__)
+
+TABLE = "predictions"
+
+
+@dataclass
+class _Pass:
+    """What one pass over the rows gathers beside the predictions themselves."""
+
+    rows: int = 0
+    unseen: Counter[str] = field(default_factory=Counter)
+    truth: list[Floats] = field(default_factory=list)
+    scores: list[Floats] = field(default_factory=list)
+
+    def realised(self, project: Project) -> tuple[Metrics, int]:
+        """Metrics of the rows whose label is known by now, and how many they are."""
+        known = np.concatenate(self.truth) if self.truth else np.empty(0)
+        if known.size == 0:
+            return {}, 0
+        return finite(evaluate_all(project.label.kind, known, np.concatenate(self.scores))), int(known.size)
+
+
+def predict(
+    project: Project, snapshot: Snapshot, version: ModelVersion, scorer: Scorer, settings: Settings
+) -> Scored:
+    """Score every row of the snapshot's window and replace the window's predictions of this model version.
+
+    Raises:
+        DataRefusedError: there are no rows, or they lack a column that the model was trained on.
+        OutsideError: the lake cannot be written.
+    """
+    if snapshot.rows == 0:
+        raise DataRefusedError(
+            f"every row of {snapshot.window} was quarantined",
+            where=f"project {project.name}",
+            remedy=f"see them: nightshift validate {project.name}",
+        )
+    started = time.perf_counter()
+    lake = Lake.of(project.name, settings)
+    gathered = _Pass()
+    change = Replacement(
+        snapshot.window,
+        project.dataset.event_time,
+        digest(snapshot.digest, snapshot.version, version.model_sha256, version.version),
+        {"model_version": version.version},
+    )
+    with engine(settings) as connection:
+        rows = SnapshotRows(project, snapshot, settings, connection)
+        batches = _predictions(project, rows, snapshot, version, scorer, gathered)
+        first = next(batches)
+        reader = pa.RecordBatchReader.from_batches(first.schema, _chain(first, batches))
+        table_version = lake.replace(TABLE, reader, change)
+        # A window that holds these predictions already is not written, and so not read; the counts still are.
+        for _ in batches:
+            pass
+    realised, realised_rows = gathered.realised(project)
+    seconds = time.perf_counter() - started
+    logger.info(
+        "predict: %s rows of %s scored by version %d, predictions version %d, in %.1f s",
+        f"{gathered.rows:,}", snapshot.window, version.version, table_version, seconds,
+    )  # fmt: skip
+    if gathered.unseen:
+        logger.warning("predict: categories never seen in training: %s", dict(gathered.unseen))
+    return Scored(
+        project=project.name,
+        window=snapshot.window,
+        model_version=version.version,
+        run_id=version.run_id,
+        rows_in=snapshot.rows_in,
+        rows_scored=gathered.rows,
+        rows_quarantined=snapshot.quarantined,
+        unseen_categories=dict(gathered.unseen),
+        table=lake.uri(TABLE),
+        table_version=table_version,
+        realised=realised,
+        realised_rows=realised_rows,
+        seconds=seconds,
+    )
+
+
+def _predictions(
+    project: Project,
+    rows: SnapshotRows,
+    snapshot: Snapshot,
+    version: ModelVersion,
+    scorer: Scorer,
+    gathered: _Pass,
+) -> Iterator[pa.RecordBatch]:
+    """Batches of key, event time, prediction, scores and lineage."""
+    dataset = project.dataset
+    label = project.label.column
+    identity = [*dataset.key, dataset.event_time]
+    wanted = list(
+        dict.fromkeys([*identity, *(n for n in scorer.encoder.names if n in rows.schema.names), label])
+    )
+    for batch in rows.read(snapshot.window, [quote(name) for name in wanted]):
+        scores = scorer.score(batch)
+        gathered.rows += batch.num_rows
+        gathered.unseen.update(scores.unseen)
+        truth = scorer.codes(batch[label])
+        known = ~np.isnan(truth)
+        gathered.truth.append(truth[known])
+        gathered.scores.append(scores.values[known])
+        logger.debug("predict: %s rows", f"{gathered.rows:,}", extra={
+            "step": "predict", "done": gathered.rows, "total": snapshot.rows})  # fmt: skip
+        columns = {name: batch[name] for name in identity}
+        columns |= scorer.columns(scores.values)
+        columns |= {
+            "model_version": pa.array(np.full(batch.num_rows, version.version, dtype=np.int32)),
+            "run_id": pa.array([version.run_id] * batch.num_rows, pa.string()),
+            "dataset_version": pa.array(np.full(batch.num_rows, snapshot.version, dtype=np.int64)),
+        }
+        yield pa.RecordBatch.from_pydict(columns)
+
+
+def _chain(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield first
+    yield from rest

@@ -1,0 +1,74 @@
+"""Score rows with a trained model: the one way from a row to a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from nightshift.dataset.encoder import Encoder
+from nightshift.learners.artifact import Manifest, load_model
+from nightshift.learners.protocol import Floats, Model
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of some rows, and how many values of each category the model had never seen."""
+
+    values: Floats
+    unseen: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A trained model with the encoder it was trained with."""
+
+    manifest: Manifest
+    encoder: Encoder
+    model: Model
+
+    @classmethod
+    def load(cls, folder: Path) -> Scorer:
+        """The model in `folder`, its checksums verified.
+
+        Raises:
+            DataRefusedError: a file is missing or is not the one that was saved.
+        """
+        manifest, encoder, model = load_model(folder)
+        return cls(manifest, encoder, model)
+
+    def score(self, rows: pa.Table | pa.RecordBatch) -> Scores:
+        """Binary: the probability of 1, (n,). Multiclass: probabilities, (n, classes). Regression: values, (n,)."""
+        encoded = self.encoder.encode(rows)
+        return Scores(self.model.score(encoded.rows), encoded.unseen)
+
+    def columns(self, values: Floats) -> dict[str, pa.Array]:
+        """Scores as the columns of a prediction: `prediction`, and the probabilities behind it.
+
+        Binary: `prediction` is 1 from a score of 0.5 up, and `score` the probability of 1. Multiclass: the likeliest
+        class, and `score_<class>` for each. Regression: the value.
+        """
+        match self.manifest.kind:
+            case "regression":
+                return {"prediction": pa.array(values, pa.float64())}
+            case "binary":
+                return {
+                    "prediction": pa.array((values >= 0.5).astype(np.int32)),
+                    "score": pa.array(values, pa.float64()),
+                }
+            case "multiclass":
+                classes = np.array(self.manifest.classes)
+                scores = {f"score_{name}": pa.array(values[:, place]) for place, name in enumerate(classes)}
+                return {"prediction": pa.array(classes[values.argmax(axis=1)], pa.string()), **scores}
+
+    def codes(self, labels: pa.Array | pa.ChunkedArray) -> Floats:
+        """Labels as the metrics want them: numbers, or the places of the classes; NaN for what is not known."""
+        if self.manifest.kind != "multiclass":
+            return np.asarray(labels.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+        vocabulary = pa.array(self.manifest.classes, pa.string())
+        codes = pa.compute.index_in(labels.cast(pa.string()), value_set=vocabulary)
+        return np.asarray(codes.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)

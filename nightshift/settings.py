@@ -1,0 +1,97 @@
+"""What the environment says: the only module that reads it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nightshift.errors import RequestError
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class Settings(BaseSettings):
+    """Where Nightshift keeps things and whom it talks to. Build it once, at the edge, and pass it on.
+
+    Every field is an environment variable: NIGHTSHIFT_HOME, NIGHTSHIFT_PROJECTS, NIGHTSHIFT_STORE,
+    NIGHTSHIFT_DATA, NIGHTSHIFT_MEMORY_LIMIT (what DuckDB may use before it spills to disk), NIGHTSHIFT_S3_*;
+    and PREFECT_API_URL, MLFLOW_TRACKING_URI as everywhere else.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="NIGHTSHIFT_", frozen=True, extra="ignore")
+
+    home: Path = Path(".nightshift")
+    projects: Path = Path("projects")
+    store: str = ""
+    data: str = ""
+    memory_limit: str = "1GB"
+    s3_endpoint: str | None = None
+    s3_access_key: SecretStr | None = None
+    s3_secret_key: SecretStr | None = None
+    s3_region: str | None = None
+    prefect_api_url: str | None = Field(default=None, validation_alias="PREFECT_API_URL")
+    mlflow_tracking_uri: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
+
+    @property
+    def home_path(self) -> Path:
+        """NIGHTSHIFT_HOME, absolute."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def store_uri(self) -> str:
+        """The storage root: NIGHTSHIFT_STORE, or a folder under the home."""
+        return self.store or str(self.home_path / "store")
+
+    @property
+    def data_uri(self) -> str:
+        """What `${NIGHTSHIFT_DATA}` stands for: the variable, or the folder the demo writes to."""
+        return self.data or str(self.home_path / "data")
+
+    @property
+    def scratch_path(self) -> Path:
+        """Local working files that may be deleted whenever nothing runs."""
+        return self.home_path / "scratch"
+
+    @property
+    def tracking_uri(self) -> str:
+        """Where MLflow keeps runs and versions: MLFLOW_TRACKING_URI, or SQLite under the home."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home_path / 'mlflow.db'}"
+
+    @property
+    def artifacts_path(self) -> Path:
+        """Where the embedded MLflow keeps files."""
+        return self.home_path / "mlartifacts"
+
+
+def set_defaults(variables: Mapping[str, str]) -> None:
+    """Give variables that are not set a value, for libraries that read their own when they are imported."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
+def expand(text: str, settings: Settings, *, where: str) -> str:
+    """Replace every `${VAR}` of `text` by the environment's value.
+
+    Raises:
+        RequestError: a variable is not set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name == "NIGHTSHIFT_DATA":
+            return settings.data_uri
+        found = os.environ.get(name)
+        if found is None:
+            raise RequestError(
+                f"the environment variable {name} is not set, and {text!r} needs it",
+                where=where,
+                remedy=f"set it, for example: export {name}=/path/to/data",
+            )
+        return found
+
+    return _VARIABLE.sub(value, text)

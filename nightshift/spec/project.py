@@ -1,0 +1,196 @@
+"""The declaration of one model: what project.yaml may say, frozen and strict."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from nightshift.records import Split, Window
+from nightshift.spec.durations import Duration
+
+Kind = Literal["binary", "multiclass", "regression"]
+Column = Annotated[str, Field(min_length=1)]
+
+NAME_PATTERN = r"[a-z0-9]+(?:[-_][a-z0-9]+)*"
+
+
+class Declaration(BaseModel):
+    """A part of project.yaml: frozen, and refusing keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class FilesSource(Declaration):
+    """Parquet, CSV or JSON-lines files: a path, a folder, or a glob, with hive partitions as columns."""
+
+    kind: Literal["files"]
+    uri: str
+    format: Literal["auto", "parquet", "csv", "jsonl"] = "auto"
+
+
+class DeltaSource(Declaration):
+    """A Delta table, at its newest version or at a fixed one."""
+
+    kind: Literal["delta"]
+    uri: str
+    version: int | None = Field(default=None, ge=0)
+
+
+Source = Annotated[FilesSource | DeltaSource, Field(discriminator="kind")]
+
+
+class Label(Declaration):
+    """What the model learns to tell, and how long after the event it is known."""
+
+    column: Column
+    kind: Kind
+    known_after: Duration | None = None
+
+
+class Dataset(Declaration):
+    """How rows are made: one row a prediction."""
+
+    sql: str = "dataset.sql"
+    key: tuple[Column, ...] = Field(min_length=1)
+    event_time: Column
+    label: Label
+    exclude: tuple[Column, ...] = ()
+    weight: Column | None = None
+    units: dict[str, str] = Field(default_factory=dict)
+
+
+class Quality(Declaration):
+    """What rows must satisfy, beside what is inferred from the key, the event time and the label."""
+
+    freshness: Duration | None = None
+    rules: tuple[str, ...] = ()
+    max_refused: float = Field(default=0.5, gt=0, le=1)
+
+
+class SplitSpec(Declaration):
+    """Lengths of the three windows before as-of, in time order."""
+
+    train: Duration = Field(default="180d", validate_default=True)
+    validate_: Duration = Field(default="14d", validate_default=True, alias="validate")
+    holdout: Duration = Field(default="14d", validate_default=True)
+
+
+class LightGBM(Declaration):
+    """Gradient-boosted trees; `params` go to LightGBM as they are."""
+
+    kind: Literal["lightgbm"]
+    rounds: int = Field(default=500, ge=1)
+    early_stopping: int | None = Field(default=30, ge=1)
+    seed: int = Field(default=0, ge=0)
+    class_weights: Literal["balanced"] | dict[str, float] | None = None
+    params: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+    @field_validator("params")
+    @classmethod
+    def _has_no_reserved_names(cls, params: dict[str, Any]) -> dict[str, Any]:
+        reserved = {
+            "num_class": "the label's classes",
+            "seed": "learner.seed",
+            "deterministic": "nothing; training is always deterministic",
+            "num_iterations": "learner.rounds",
+            "early_stopping_round": "learner.early_stopping",
+        }
+        for name in params:
+            if name in reserved:
+                raise ValueError(f"params.{name} is set by {reserved[name]}")
+        return params
+
+
+class Evaluate(Declaration):
+    """The metric that decides, and the columns whose values are looked at one by one."""
+
+    metric: str | None = None
+    slices: tuple[Column, ...] = ()
+
+
+class Gates(Declaration):
+    """Changes to the gates that are on by default."""
+
+
+class Drift(Declaration):
+    """Changes to the drift policy that is on by default."""
+
+
+class Night(Declaration):
+    """When the nightly run starts."""
+
+    schedule: str
+    timezone: str = "UTC"
+
+
+class Project(Declaration):
+    """One declared model: project.yaml together with the text of its SQL file."""
+
+    name: str
+    purpose: str = Field(min_length=1)
+    owner: str = Field(min_length=1)
+    sources: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Source] = Field(min_length=1)
+    dataset: Dataset
+    quality: Quality = Quality()
+    split: SplitSpec = SplitSpec()
+    learner: LightGBM = LightGBM(kind="lightgbm")
+    evaluate: Evaluate = Evaluate()
+    gates: Gates = Gates()
+    drift: Drift = Drift()
+    night: Night | None = None
+    sql_text: str = Field(default="", exclude=True, repr=False)
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_plain_name(cls, name: str) -> str:
+        if not re.fullmatch(NAME_PATTERN, name):
+            raise ValueError(
+                f"{name!r} is no project name: lower-case letters, digits and single dashes only"
+            )
+        return name
+
+    @model_validator(mode="after")
+    def _columns_have_one_role(self) -> Self:
+        roles = [*self.dataset.key, self.dataset.event_time, self.dataset.label.column]
+        if self.dataset.weight:
+            roles.append(self.dataset.weight)
+        twice = {column for column in roles if roles.count(column) > 1}
+        if twice:
+            raise ValueError(
+                f"column {min(twice)!r} has more than one role among key, event_time, label and weight"
+            )
+        return self
+
+    @property
+    def label(self) -> Label:
+        """The declared label."""
+        return self.dataset.label
+
+    @property
+    def spec_hash(self) -> str:
+        """SHA-256 of the declaration and its SQL, with `${VAR}` left as written: the same on every machine."""
+        return digest(self.model_dump(mode="json", by_alias=True), self.sql_text)
+
+    def split_before(self, as_of: datetime) -> Split:
+        """The train, validate and holdout windows that end at `as_of`."""
+        holdout = Window.until(as_of, self.split.holdout)
+        validate = Window.until(holdout.start, self.split.validate_)
+        return Split(
+            train=Window.until(validate.start, self.split.train), validate_=validate, holdout=holdout
+        )
+
+    def feature_columns(self, columns: list[str]) -> list[str]:
+        """Those of `columns` that the model sees: all without another role."""
+        roles = {*self.dataset.key, self.dataset.event_time, self.label.column, *self.dataset.exclude}
+        return [column for column in columns if column not in roles and column != self.dataset.weight]
+
+
+def digest(*parts: object) -> str:
+    """SHA-256 of JSON-ready values, independent of key order."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

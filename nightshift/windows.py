@@ -1,0 +1,31 @@
+"""The moment a run pretends is now, and the window it looks at when it is told only a part of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from nightshift.errors import RequestError
+from nightshift.records import Window
+
+
+def moment(as_of: datetime | None) -> datetime:
+    """As-of in UTC; by default the last full hour, so that runs within an hour look at the same rows."""
+    if as_of is None:
+        return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    return as_of.astimezone(UTC) if as_of.tzinfo else as_of.replace(tzinfo=UTC)
+
+
+def window_between(start: datetime | None, end: datetime | None, as_of: datetime | None = None) -> Window:
+    """The window `[start, end)`; by default the day before `end`, which by default is as-of.
+
+    Raises:
+        RequestError: the start is not before the end.
+    """
+    last = moment(end if end is not None else as_of)
+    first = moment(start) if start is not None else last - timedelta(days=1)
+    if first >= last:
+        raise RequestError(
+            f"the window's start {first:%Y-%m-%d %H:%M} is not before its end {last:%Y-%m-%d %H:%M}",
+            remedy="give --start and --end in time order; the end itself is not part of the window",
+        )
+    return Window(start=first, end=last)

@@ -1,0 +1,111 @@
+"""The versions of a project's model: who is champion, who was before, and where their files are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow.entities.model_registry
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from nightshift.errors import RequestError
+from nightshift.records import ModelVersion
+from nightshift.scoring.scorer import Scorer
+from nightshift.settings import Settings
+from registry.tracking import local_folder, mlflow_faults, open_client
+
+CHAMPION, PREVIOUS = "champion", "previous"
+RECORD, MARK, SETTLED = "nightshift.record", "nightshift.mark", "nightshift.settled"
+MODEL_ARTIFACT = "model"
+# Where MLflow's pyfunc format puts the folder that was given to it as `data_path`.
+MODEL_DATA = "data/model"
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The registered versions of one project."""
+
+    project: str
+    client: MlflowClient
+    settings: Settings
+
+    @classmethod
+    def of(cls, project: str, settings: Settings) -> Versions:
+        """Open the registry for `project`."""
+        return cls(project, open_client(settings), settings)
+
+    def all(self) -> list[ModelVersion]:
+        """Every version, newest first."""
+        with mlflow_faults(self.settings):
+            found = self.client.search_model_versions(f"name = '{self.project}'", max_results=1000)
+            aliases = self._aliases()
+        return sorted((_record(one, aliases) for one in found), key=lambda one: one.version, reverse=True)
+
+    def champion(self) -> ModelVersion | None:
+        """The version in production, or None while there is none."""
+        return self.by_alias(CHAMPION)
+
+    def by_alias(self, alias: str) -> ModelVersion | None:
+        """The version that `alias` points to, or None."""
+        try:
+            found = self.client.get_model_version_by_alias(self.project, alias)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            with mlflow_faults(self.settings):
+                raise
+        return _record(found, {alias: int(found.version)})
+
+    def chosen(self, wanted: str | None = None) -> ModelVersion:
+        """The version `wanted` (a number or an alias), by default the champion.
+
+        Raises:
+            RequestError: there is no such version.
+        """
+        if wanted is None or not wanted.isdigit():
+            alias = wanted or CHAMPION
+            found = self.by_alias(alias)
+            if found is not None:
+                return found
+            raise RequestError(
+                f"the project {self.project!r} has no {alias} yet", where=self.settings.tracking_uri,
+                remedy=f"train one: nightshift train {self.project}",
+            )  # fmt: skip
+        every = {str(one.version): one for one in self.all()}
+        if wanted not in every:
+            raise RequestError(
+                f"the project {self.project!r} has no version {wanted}", valid=sorted(every, key=int),
+                remedy=f"see `nightshift models {self.project}`",
+            )  # fmt: skip
+        return every[wanted]
+
+    def folder(self, version: ModelVersion) -> Path:
+        """The native model's files of `version`, on local disk."""
+        uri = f"runs:/{version.run_id}/{MODEL_ARTIFACT}/{MODEL_DATA}"
+        return local_folder(uri, self.settings)
+
+    def scorer(self, version: ModelVersion) -> Scorer:
+        """The model of `version`, its checksums verified.
+
+        Raises:
+            DataRefusedError: a file is missing or is not the one that was saved.
+        """
+        return Scorer.load(self.folder(version))
+
+    def _aliases(self) -> dict[str, int]:
+        try:
+            model = self.client.get_registered_model(self.project)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return {}
+            raise
+        return {alias: int(version) for alias, version in model.aliases.items()}
+
+
+def _record(found: mlflow.entities.model_registry.ModelVersion, aliases: dict[str, int]) -> ModelVersion:
+    """The record kept in a version's tag, with what only the registry knows."""
+    number = int(found.version)
+    record = ModelVersion.model_validate_json(found.tags[RECORD])
+    held = tuple(sorted(alias for alias, version in aliases.items() if version == number))
+    return record.model_copy(update={"version": number, "aliases": held})

@@ -1,0 +1,20 @@
+"""Step: from a candidate to its metrics on rows it did not learn from."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from nightshift.evaluation.evaluate import evaluate as evaluate_candidate
+from nightshift.records import Candidate, Evaluation, Snapshot
+from nightshift.settings import Settings
+from nightshift.spec.project import Project
+from tasks.policy import cached_step
+from tasks.publish import publish_evaluation
+
+
+@task(name="evaluate", **cached_step("evaluate", "nightshift.evaluation", "nightshift.scoring"))
+def evaluate(project: Project, candidate: Candidate, snapshot: Snapshot, mark: str) -> Evaluation:
+    """Measure the candidate and a trivial baseline, overall and by slice."""
+    evaluation = evaluate_candidate(project, candidate, snapshot, Settings())
+    publish_evaluation(project, snapshot, evaluation)
+    return evaluation

@@ -1,0 +1,97 @@
+"""What a step shows in the Prefect UI: tables and plots beside the run."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from nightshift.quality.validate import Report
+from nightshift.records import Evaluation, Metrics, Scored, Snapshot
+from nightshift.spec.project import Project
+
+
+def publish_validation(project: Project, snapshot: Snapshot, report: Report) -> None:
+    """What was accepted, what was refused by which rule, and what each column holds."""
+    refused = "\n".join(f"| {one.rule} | {one.rows:,} |" for one in report.refused_by) or "| none | 0 |"
+    columns = "\n".join(
+        f"| {one.name} | {one.type} | {one.null_share:.1%} | {one.minimum} | {one.maximum} |"
+        for one in report.columns
+    )
+    create_markdown_artifact(
+        key=f"{project.name}-validation",
+        description=f"Rows of {snapshot.window}",
+        markdown=(
+            f"## {project.name}, {snapshot.window}\n\n"
+            f"**{snapshot.rows:,}** rows accepted, **{snapshot.quarantined:,}** quarantined, "
+            f"dataset version {snapshot.version}.\n\n"
+            f"| rule that refused | rows |\n|---|---:|\n{refused}\n\n"
+            f"| column | type | null | least | greatest |\n|---|---|---:|---|---|\n{columns}\n"
+        ),
+    )
+
+
+def publish_evaluation(project: Project, snapshot: Snapshot, evaluation: Evaluation) -> None:
+    """The candidate's metrics beside the trivial baseline's, and the deciding metric by slice."""
+    parts: dict[str, Metrics] = {**evaluation.metrics, "baseline on holdout": evaluation.baseline}
+    holdout = project.split_before(snapshot.as_of).holdout
+    create_table_artifact(
+        key=f"{project.name}-metrics",
+        description=f"Holdout {holdout}; {evaluation.metric} decides",
+        table=[
+            {"metric": name, **{part: _shown(metrics.get(name)) for part, metrics in parts.items()}}
+            for name in evaluation.baseline
+        ],
+    )
+    rows = [
+        {
+            "column": column,
+            "value": value,
+            "rows": int(metrics["rows"] or 0),
+            evaluation.metric: _shown(metrics[evaluation.metric]),
+        }
+        for column, values in evaluation.slices.items()
+        for value, metrics in values.items()
+    ]
+    if rows:
+        create_table_artifact(
+            key=f"{project.name}-slices", description=f"Holdout {holdout} by slice", table=rows
+        )
+
+
+def publish_plots(project: Project, plots: tuple[Path, ...]) -> None:
+    """The version's plots, in one page."""
+    if not plots:
+        return
+    images = "\n\n".join(
+        f"![{path.stem}](data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()})"
+        for path in plots
+    )
+    create_markdown_artifact(
+        key=f"{project.name}-plots", markdown=images, description="Plots of the new version"
+    )
+
+
+def publish_scored(project: Project, scored: Scored) -> None:
+    """Where the rows went, and how good the predictions turned out as far as labels are known."""
+    table = [
+        {"measure": "rows in", "value": f"{scored.rows_in:,}"},
+        {"measure": "rows scored", "value": f"{scored.rows_scored:,}"},
+        {"measure": "rows quarantined", "value": f"{scored.rows_quarantined:,}"},
+        {"measure": "rows with a known label", "value": f"{scored.realised_rows:,}"},
+        *({"measure": f"realised {name}", "value": _shown(value)} for name, value in scored.realised.items()),
+        *(
+            {"measure": f"values of {name} never seen in training", "value": f"{count:,}"}
+            for name, count in scored.unseen_categories.items()
+        ),
+    ]
+    create_table_artifact(
+        key=f"{project.name}-predictions",
+        description=f"{scored.window} by version {scored.model_version}",
+        table=table,
+    )
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.5f}"

@@ -1,0 +1,25 @@
+"""Step: from an evaluated candidate to a version in the registry."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from nightshift.records import Candidate, Evaluation, ModelVersion, Snapshot
+from nightshift.settings import Settings
+from nightshift.spec.project import Project
+from tasks.policy import step
+from tasks.publish import publish_plots
+
+
+@task(name="register", **step())
+def register(
+    project: Project, candidate: Candidate, evaluation: Evaluation, snapshot: Snapshot
+) -> tuple[ModelVersion, bool]:
+    """Make a version of the candidate and promote it if it earned it; registers the same candidate once."""
+    from registry.register import Submission  # MLflow takes a second to import, and training needs none of it
+    from registry.register import register as register_version
+
+    submission = Submission(project, snapshot, candidate, evaluation)
+    registration = register_version(submission, Settings())
+    publish_plots(project, registration.plots)
+    return registration.version, registration.is_new

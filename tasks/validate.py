@@ -1,0 +1,27 @@
+"""Step: from staged rows to accepted ones in the lake."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from prefect import task
+
+from nightshift.dataset.stage import stage
+from nightshift.quality.validate import validate as validate_rows
+from nightshift.records import Snapshot, Staged
+from nightshift.settings import Settings
+from nightshift.spec.project import Project
+from tasks.policy import cached_step
+from tasks.publish import publish_validation
+
+
+@task(name="validate", **cached_step("validate", "nightshift.quality", "nightshift.lake"))
+def validate(project: Project, staged: Staged, as_of: datetime, mark: str) -> Snapshot:
+    """Part accepted from refused rows, and put each in its table of the lake."""
+    settings = Settings()
+    if not Path(staged.path).exists():  # scratch files may go at any time, and can be made again
+        staged = stage(project, staged.window, staged.fingerprint, settings)
+    snapshot, report = validate_rows(project, staged, as_of, settings)
+    publish_validation(project, snapshot, report)
+    return snapshot

@@ -1,0 +1,423 @@
+"""The local stack, with real servers on real ports: up once, found again, and down to the last process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from filelock import FileLock
+
+from deployments.stack import Service, control, down, ensure_prefect, process, record, status, up
+from nightshift.errors import OutsideError, TransientError
+from nightshift.settings import Settings
+
+# The tests that need servers share two: let one worker have them all.
+pytestmark = pytest.mark.xdist_group("stack")
+
+ROOT = Path(__file__).parents[2]
+
+PRELUDE = """
+import sys
+from pathlib import Path
+from nightshift.settings import Settings
+settings = Settings(home=Path(sys.argv[1]), PREFECT_API_URL=None, MLFLOW_TRACKING_URI=None)
+"""
+
+
+def settings_at(home: Path, **addresses: str) -> Settings:
+    """Settings that hear nothing of the servers that the tests' own environment may name."""
+    named: dict[str, Any] = {"PREFECT_API_URL": None, "MLFLOW_TRACKING_URI": None}
+    return Settings(home=home, **(named | addresses))
+
+
+def spawn(code: str, settings: Settings) -> subprocess.Popen[str]:
+    """A command of Nightshift, in a terminal session of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PRELUDE + code, str(settings.home)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def trees(settings: Settings) -> list[psutil.Process]:
+    """The processes that `stack.json` names, and their children."""
+    found = []
+    for known in record.read(settings.home_path).values():
+        if known.pid and psutil.pid_exists(known.pid):
+            leader = psutil.Process(known.pid)
+            found += [leader, *leader.children(recursive=True)]
+    return found
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def kill(pid: int | None) -> None:
+    doomed = psutil.Process(pid)
+    doomed.kill()
+    doomed.wait(10)
+
+
+def pids(services: list[Service]) -> dict[str, int | None]:
+    return {service.name: service.pid for service in services}
+
+
+def get(url: str, **headers: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@contextmanager
+def end_to(settings: Settings) -> Iterator[None]:
+    """Whatever a test does or fails to do, end the servers of its home by their pids."""
+    try:
+        yield
+    finally:
+        for each in trees(settings):
+            each.kill()
+
+
+@contextmanager
+def stranger() -> Iterator[int]:
+    """The port of a server that is not ours, and that answers 200 to whatever it is asked."""
+
+    class Yes(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Yes) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@dataclass(frozen=True)
+class Home:
+    settings: Settings
+    pids_at_interrupt: dict[str, int | None]
+    interrupted: int
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home whose first `up` was interrupted from the keyboard when both servers had just been started."""
+    settings = settings_at(tmp_path_factory.mktemp("stack") / "home of a night")
+    with end_to(settings):
+        command = spawn("from deployments.stack import up; up(settings)", settings)
+        deadline = time.monotonic() + 30
+        while len(record.read(settings.home_path)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(command.pid, signal.SIGINT)
+        command.communicate(timeout=30)
+        known = record.read(settings.home_path)
+        yield Home(settings, {name: each.pid for name, each in known.items()}, command.returncode)
+
+
+@pytest.fixture
+def stack(home: Home) -> Settings:
+    """The settings of a home where both servers are up."""
+    up(home.settings)
+    return home.settings
+
+
+@pytest.mark.slow
+def test_servers_outlive_the_command_and_the_next_one_waits_for_them(home: Home) -> None:
+    assert home.interrupted != 0
+
+    services = up(home.settings)
+
+    assert [service.name for service in services] == ["prefect", "mlflow"]
+    assert all(service.healthy for service in services)
+    assert pids(services) == home.pids_at_interrupt
+
+
+@pytest.mark.slow
+def test_up_again_starts_nothing(stack: Settings) -> None:
+    before = up(stack)
+    told: list[str] = []
+
+    assert up(stack, told.append) == before
+    assert status(stack) == before
+    assert told == []
+
+
+@pytest.mark.slow
+def test_a_running_prefect_is_found_without_loading_a_library(stack: Settings) -> None:
+    code = """
+import time
+begin = time.perf_counter()
+from deployments.stack import ensure_prefect
+url = ensure_prefect(settings)
+took = time.perf_counter() - begin
+print(url, took, *({"prefect", "mlflow", "filelock", "httpx"} & set(sys.modules)))
+"""
+    answers = [spawn(code, stack).communicate(timeout=60)[0].split() for _ in range(3)]
+
+    assert {answer[0] for answer in answers} == {status(stack)[0].url}
+    assert all(answer[2:] == [] for answer in answers)
+    # 25 ms on an idle machine.
+    assert min(float(answer[1]) for answer in answers) < 0.2
+
+
+@pytest.mark.slow
+def test_prefect_lives_under_the_home_alone(stack: Settings) -> None:
+    url = ensure_prefect(stack)
+    own = stack.home_path / "prefect"
+
+    now = json.loads(get(f"{url}/admin/settings")[1])
+
+    assert now["home"] == str(own)
+    assert (own / "prefect.db").stat().st_size > 0
+    assert own.stat().st_mode & 0o077 == 0
+    assert now["server"]["memo_store_path"] == str(own / "memo_store.toml")
+    assert now["server"]["ui"]["static_directory"] == str(own / "ui")
+    assert now["server"]["ui"]["api_url"] == url
+    assert now["server"]["concurrency"]["lease_storage"].endswith("filesystem")
+    assert now["server"]["services"]["scheduler"]["enabled"] is True
+    assert now["server"]["analytics_enabled"] is False
+    assert now["api"]["url"] is None
+    assert get(f"{status(stack)[0].page}/", Accept="text/html")[0] == 200
+    log = (stack.home_path / "logs" / "prefect.log").read_text()
+    assert not re.search("warning|error|traceback", log, re.IGNORECASE)
+
+
+@pytest.mark.slow
+def test_mlflow_shows_what_an_embedded_client_wrote(stack: Settings) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=stack.tracking_uri)
+    location = stack.artifacts_path / "flights-delay"
+    run = client.create_run(client.create_experiment("flights-delay", artifact_location=str(location)))
+    client.log_text(run.info.run_id, "gain of dep_hour: 0.4", "notes/why.txt")
+    url = status(stack)[1].url
+
+    listed = get(f"{url}/ajax-api/2.0/mlflow/artifacts/list?run_id={run.info.run_id}&path=notes")
+    shown = get(f"{url}/get-artifact?run_id={run.info.run_id}&path=notes/why.txt")
+
+    assert [each["path"] for each in json.loads(listed[1])["files"]] == ["notes/why.txt"]
+    assert shown == (200, "gain of dep_hour: 0.4")
+    assert (location / run.info.run_id / "artifacts" / "notes" / "why.txt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("host", "code"), [("127.0.0.1", 200), ("localhost", 200), ("10.example.com", 403)])
+def test_mlflow_answers_to_loopback_names_only(stack: Settings, host: str, code: int) -> None:
+    url = status(stack)[1].url
+
+    answer = get(f"{url}/ajax-api/2.0/mlflow/experiments/get?experiment_id=0", Host=f"{host}:5000")
+
+    assert answer[0] == code
+
+
+@pytest.mark.slow
+def test_a_prefect_url_exported_for_other_clients_is_still_the_local_server(stack: Settings) -> None:
+    exported = settings_at(stack.home, PREFECT_API_URL=ensure_prefect(stack))
+
+    assert status(exported)[0] == status(stack)[0]
+    assert ensure_prefect(exported) == exported.prefect_api_url
+
+
+@pytest.mark.slow
+def test_down_leaves_no_process_not_even_the_orphans_of_a_crash(stack: Settings) -> None:
+    running = status(stack)
+    processes = trees(stack)
+    crashed = running[1].pid
+    kill(crashed)
+    assert len(alive(processes)) >= 2
+    assert not status(stack)[1].healthy
+
+    stopped = down(stack)
+
+    assert pids(stopped) == pids(running)
+    assert alive(processes) == []
+    assert process.family({f"{name}@{stack.home_path.resolve()}" for name in ("prefect", "mlflow")}) == []
+    assert status(stack) == [Service(each.name, each.url, None, healthy=False) for each in running]
+    assert down(stack) == []
+
+
+@pytest.mark.slow
+def test_two_commands_at_once_start_one_server(home: Home) -> None:
+    settings = home.settings
+    down(settings)
+    remembered = status(settings)[0].url
+    code = "from deployments.stack import ensure_prefect; print(ensure_prefect(settings))"
+    commands = [spawn(code, settings) for _ in range(2)]
+
+    urls = [command.communicate(timeout=120)[0].strip() for command in commands]
+
+    prefect, mlflow = status(settings)
+    assert [command.returncode for command in commands] == [0, 0]
+    assert urls == [prefect.url] * 2
+    # Nobody took the port meanwhile.
+    assert prefect.url == remembered
+    assert [each.pid for each in process.family({f"prefect@{settings.home_path.resolve()}"})] == [prefect.pid]
+    assert mlflow.pid is None
+
+
+@pytest.mark.slow
+def test_a_stale_record_is_not_believed(home: Home) -> None:
+    settings = home.settings
+    ensure_prefect(settings)
+    old = record.read(settings.home_path)["prefect"]
+    kill(old.pid)
+    bystander = psutil.Popen(["sleep", "600"])
+    try:
+        with stranger() as port:
+            # Both the pid and the port went to others since; the port even answers as a healthy server would.
+            stale = record.Record(port, f"http://127.0.0.1:{port}/api", old.log, bystander.pid, old.created)
+            record.write(settings.home_path, "prefect", stale)
+            assert not status(settings)[0].healthy
+
+            url = ensure_prefect(settings)
+
+            assert url != stale.url
+            assert status(settings)[0].healthy
+        down(settings)
+        assert bystander.is_running()
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_is_reported_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_at(tmp_path)
+    monkeypatch.setenv("PREFECT_SERVER_LOGGING_LEVEL", "LOUD")
+
+    with end_to(settings), pytest.raises(OutsideError, match="LOUD") as caught:
+        ensure_prefect(settings)
+
+    assert caught.value.where == str(tmp_path / "logs" / "prefect.log")
+    assert "nightshift up" in caught.value.remedy
+    assert not isinstance(caught.value, TransientError)
+    assert alive(trees(settings)) == []
+    assert not status(settings)[0].healthy
+
+
+def test_logs_that_cannot_be_written_are_an_outside_error(tmp_path: Path) -> None:
+    (tmp_path / "logs").touch()
+
+    with pytest.raises(OutsideError, match="cannot write") as caught:
+        up(settings_at(tmp_path))
+
+    # One error for both servers.
+    assert caught.value.where == ", ".join(
+        str(tmp_path / "logs" / f"{each}.log") for each in ("prefect", "mlflow")
+    )
+    assert record.read(tmp_path) == {}
+
+
+def test_mlflow_is_prepared_before_it_is_started(tmp_path: Path) -> None:
+    settings = settings_at(tmp_path, PREFECT_API_URL="http://127.0.0.1:9/api")
+
+    def prepare(given: Settings) -> None:
+        raise OutsideError(f"no tables at {given.tracking_uri}")
+
+    with pytest.raises(OutsideError, match="no tables at sqlite:"):
+        up(settings, prepare_mlflow=prepare)
+
+    assert record.read(tmp_path) == {}
+
+
+def test_a_home_that_cannot_be_made_is_an_outside_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OutsideError, match="cannot write"):
+        ensure_prefect(settings_at(tmp_path / "file" / "home"))
+
+
+def test_a_stack_held_by_another_command_is_a_transient_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "LOCK_SECONDS", 0.2)
+    (tmp_path / "locks").mkdir()
+
+    with FileLock(tmp_path / "locks" / "stack.lock"), pytest.raises(TransientError, match="another command"):
+        ensure_prefect(settings_at(tmp_path))
+
+
+def test_servers_of_somebody_else_are_listed_and_left_alone(tmp_path: Path) -> None:
+    with stranger() as port:
+        url = f"http://127.0.0.1:{port}"
+        settings = settings_at(
+            tmp_path / "home", PREFECT_API_URL=f"{url}/api", MLFLOW_TRACKING_URI="http://127.0.0.1:9/mlflow"
+        )
+
+        assert up(settings) == [
+            Service("prefect", f"{url}/api", None, healthy=True),
+            Service("mlflow", "http://127.0.0.1:9/mlflow", None, healthy=False),
+        ]
+        assert ensure_prefect(settings) == f"{url}/api"
+        assert down(settings) == []
+
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_home_without_a_stack_has_nothing_to_show_or_stop(tmp_path: Path) -> None:
+    settings = settings_at(tmp_path)
+
+    assert status(settings) == [Service(name, "", None, healthy=False) for name in ("prefect", "mlflow")]
+    assert down(settings) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"prefect": 1}', '{"prefect": {"pid": 1}}'])
+def test_a_damaged_record_counts_as_none(tmp_path: Path, content: str) -> None:
+    record.path(tmp_path).write_text(content)
+
+    assert record.read(tmp_path) == {}
+
+
+def test_a_daemon_starts_with_its_signals_restored_and_without_a_terminal(tmp_path: Path) -> None:
+    log = tmp_path / "daemon.log"
+    told = """
+import os, signal, sys
+print([signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)])
+print(signal.pthread_sigmask(signal.SIG_BLOCK, ()), os.getsid(0) == os.getpid(), repr(sys.stdin.read()))
+"""
+    code = f"""
+import signal
+from deployments.stack import process
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+print(process.launch([sys.executable, "-I", "-S", "-c", {told!r}], {{}}, None, Path({str(log)!r})))
+"""
+    answer, errors = spawn(code, settings_at(tmp_path)).communicate(timeout=60)
+    assert answer.strip().isdigit(), errors
+
+    deadline = time.monotonic() + 10
+    while not log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    lines = log.read_text()
+    assert "default_int_handler" in lines
+    assert "SIG_IGN" not in lines
+    assert "set() False ''" in lines
