@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from deployments.connect import connect
+from deployments.connect import connected
 from deployments.reports import (
     ingest_report,
     models_report,
@@ -70,8 +70,7 @@ def ingest_window(
     """Bring a window into the lake, and say where its rows went."""
     settings = Settings()
     load_project(project, settings.projects)
-    with screen.steps() as steps:
-        connect(settings, steps.waiting)
+    with screen.steps() as steps, connected(settings, steps.waiting):
         from flows.ingest import ingest
 
         snapshot = ingest(project=project, start=start, end=end, as_of=as_of)
@@ -108,8 +107,7 @@ def train_candidate(screen: Screen, project: str, as_of: datetime | None) -> Non
     """Train, and show how the candidate did and what became of it."""
     settings = Settings()
     load_project(project, settings.projects)
-    with screen.steps() as steps:
-        connect(settings, steps.waiting)
+    with screen.steps() as steps, connected(settings, steps.waiting):
         from flows.train import train
 
         version, is_new = train(project=project, as_of=as_of)
@@ -128,8 +126,7 @@ def predict_window(
     """Score a window, and show where its rows went."""
     settings = Settings()
     load_project(project, settings.projects)
-    with screen.steps() as steps:
-        connect(settings, steps.waiting)
+    with screen.steps() as steps, connected(settings, steps.waiting):
         from flows.predict import predict
 
         scored = predict(project=project, start=start, end=end, as_of=as_of, version=version)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from deployments.stack import ensure_prefect
 from nightshift.settings import Settings, set_defaults
 
 
-def connect(settings: Settings, on_progress: Callable[[str], None]) -> str:
-    """Start the local Prefect server if there is need, and set what its clients read; returns the API's URL.
+@contextmanager
+def connected(settings: Settings, on_progress: Callable[[str], None]) -> Iterator[None]:
+    """Run flows in this process: start the local Prefect server if there is need, and set what its clients read.
 
     Prefect takes its settings from the environment when it is imported, so this comes first. What a user
     has set stays as it is.
     """
-    assert "prefect" not in sys.modules, "connect before Prefect is imported: it reads its settings then"
+    assert "prefect" not in sys.modules, "Prefect reads its settings when it is imported: connect before"
     url = ensure_prefect(settings, on_progress)
     defaults = {
         "PREFECT_API_URL": url,
@@ -23,11 +25,18 @@ def connect(settings: Settings, on_progress: Callable[[str], None]) -> str:
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(settings.home_path / "results"),
         # What the steps log is shown with their runs; the terminal has its own, shorter view.
         "PREFECT_LOGGING_EXTRA_LOGGERS": "nightshift,registry",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "100",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_HANDLERS_API_LEVEL": "INFO",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     set_defaults(defaults)
-    return url
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    # Heartbeats tell a server of runs whose worker died. This run has no worker but a person or a cron job,
+    # and ending the thread that sends them would take every command a second more.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield

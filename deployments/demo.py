@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from deployments.connect import connect
+from deployments.connect import connected
 from deployments.flights import write_flights
 from deployments.reports import predict_report, train_report
 from deployments.screen import Screen, shown
@@ -37,8 +38,7 @@ def run_demo(screen: Screen) -> None:
     )
     trained: list[tuple[ModelVersion, bool]] = []
     scored: list[Scored] = []
-    with screen.steps() as steps:
-        _prepare(screen, settings, steps.waiting)
+    with screen.steps() as steps, _prepared(screen, settings, steps.waiting):
         from flows.predict import predict
         from flows.train import train
 
@@ -61,7 +61,8 @@ def _deciding(name: str, settings: Settings) -> str:
     return deciding_metric(load_project(name, settings.projects)).name
 
 
-def _prepare(screen: Screen, settings: Settings, waiting: Callable[[str], None]) -> None:
+@contextmanager
+def _prepared(screen: Screen, settings: Settings, waiting: Callable[[str], None]) -> Iterator[None]:
     """Data, tracking database and Prefect server: independent of each other, and each takes seconds."""
     from registry.tracking import prepare
 
@@ -69,10 +70,11 @@ def _prepare(screen: Screen, settings: Settings, waiting: Callable[[str], None])
     with ThreadPoolExecutor() as pool:
         database = pool.submit(prepare, settings)
         data = pool.submit(write_flights, Path(settings.data_uri))
-        connect(settings, waiting)
-        database.result()
-        is_new = data.result()
-    screen.say(f"[dim]  data: {'written to' if is_new else 'found in'} {settings.data_uri}[/]")
+        with connected(settings, waiting):
+            database.result()
+            said = "written to" if data.result() else "found in"
+            screen.say(f"[dim]  data: {said} {settings.data_uri}[/]")
+            yield
 
 
 def _show(

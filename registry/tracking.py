@@ -19,6 +19,8 @@ from nightshift.errors import NightshiftError, OutsideError, TransientError
 from nightshift.settings import Settings
 
 _QUIET = ("alembic", "mlflow")
+# Without it, MLflow's pages show the experiment as one of language-model evaluations.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _BUSY = ("database is locked", "Connection refused", "Max retries exceeded", "timed out", "status code 5")
 
 
@@ -78,7 +80,7 @@ def experiment_id(client: MlflowClient, project: str, settings: Settings) -> str
     if settings.mlflow_tracking_uri is None:
         location = (settings.artifacts_path / project).as_uri()
     try:
-        return str(client.create_experiment(project, artifact_location=location))
+        return str(client.create_experiment(project, artifact_location=location, tags=_EXPERIMENT_TAGS))
     except MlflowException as error:
         # Another process was faster.
         found = client.get_experiment_by_name(project)
