@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
 import signal
 import sys
 from datetime import UTC, datetime
@@ -10,11 +12,15 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+import typer._click as click
 
 from nightshift.errors import NightshiftError, RequestError
 
 if TYPE_CHECKING:
     from deployments.screen import Screen
+
+BUG, INTERRUPTED, TERMINATED = 1, 130, 143
+_CARRY_ON = "nothing is half-written, run it again to carry on"
 
 app = typer.Typer(
     name="nightshift",
@@ -138,47 +144,72 @@ def demo(as_json: Json = False) -> None:
 
 def main() -> NoReturn:
     """The `nightshift` program: every outcome becomes an exit code."""
-    as_json = "--json" in sys.argv
     # Importing Prefect, MLflow and LightGBM makes a million objects that stay: without this, a quarter of a
-    # short command's time goes into looking for garbage among them.
+    # short command's time goes into looking for garbage among them, and another into freeing them at the end.
     gc.set_threshold(1_000_000, 20, 100)
+    leave = _QuickExit()
+    atexit.register(leave)
     signal.signal(signal.SIGTERM, _stop)
+    leave.code = _outcome(as_json="--json" in sys.argv)
+    sys.exit(leave.code)
+
+
+class _QuickExit:
+    """Ends the process without taking the interpreter apart; registered first, so it runs as the last handler."""
+
+    def __init__(self) -> None:
+        self.code = BUG
+
+    def __call__(self) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(self.code)
+
+
+def _outcome(*, as_json: bool) -> int:
+    """Run the command, show its error if there is one, and return the exit code."""
     try:
-        sys.exit(app(standalone_mode=False))
+        app(standalone_mode=False)
     except NightshiftError as error:
         _screen(as_json).error(error)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KeyboardInterrupt:
-        _stopped("stopped by Ctrl-C", 130)
+        sys.stderr.write(f"stopped by Ctrl-C; {_CARRY_ON}\n")
+        return INTERRUPTED
+    except _Terminated:
+        sys.stderr.write(f"stopped by SIGTERM; {_CARRY_ON}\n")
+        return TERMINATED
     except typer.Exit as leave:
-        sys.exit(leave.exit_code)
-    except typer._click.exceptions.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        return leave.exit_code
+    except click.ClickException as error:
+        if as_json:
+            _screen(as_json).error(RequestError(error.format_message(), remedy="see `nightshift --help`"))
+        else:
+            error.show()
+        return RequestError.exit_code
     except Exception as error:  # noqa: BLE001 - the one place where any error becomes an exit code
-        _end(error, as_json)
+        return _unforeseen(error, as_json)
+    return 0
 
 
-def _end(error: Exception, as_json: bool) -> NoReturn:
-    """Exit for what no part of Nightshift raised: something outside that failed, or a bug."""
+def _unforeseen(error: Exception, as_json: bool) -> int:
+    """Show what no part of Nightshift raised: something outside that failed, or a bug."""
     from deployments.outside import as_outside_error
-    from deployments.screen import BUG
 
     known = as_outside_error(error)
     if known is None:
         _screen(as_json).bug(error)
-        sys.exit(BUG)
+        return BUG
     _screen(as_json).error(known)
-    sys.exit(known.exit_code)
+    return known.exit_code
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
 
 
 def _stop(_: int, __: FrameType | None) -> NoReturn:
-    _stopped("stopped by SIGTERM", 143)
-
-
-def _stopped(why: str, code: int) -> NoReturn:
-    sys.stderr.write(f"{why}; nothing is half-written, run it again to carry on\n")
-    sys.exit(code)
+    raise _Terminated
 
 
 def _screen(as_json: bool) -> Screen:

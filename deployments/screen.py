@@ -25,8 +25,6 @@ from rich.table import Table
 
 from nightshift.errors import NightshiftError
 
-BUG = 1
-INTERRUPTED = 130
 _LOGGERS = ("nightshift", "registry")
 
 
@@ -92,7 +90,7 @@ class Screen:
         """What is left when nobody foresaw it: the traceback, for a report."""
         traceback.print_exception(error, file=sys.stderr)
         if self.as_json:
-            self.result({"error": f"{type(error).__name__}: {error}", "exit_code": BUG})
+            self.result({"error": f"{type(error).__name__}: {error}", "exit_code": 1})
         Console(stderr=True).print(
             "[bold red]This is a bug in Nightshift.[/] Please report it with the lines above.", soft_wrap=True
         )
