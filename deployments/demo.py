@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,9 +24,9 @@ PROJECTS = ("flights-delay", "flights-airtime", "flights-carrier-class")
 AS_OF = datetime(2013, 9, 1, tzinfo=UTC)
 MONTH = (AS_OF, datetime(2013, 10, 1, tzinfo=UTC))
 _NEXT = (
-    ("nightshift up", "start the pages of Prefect and MLflow, and print their addresses"),
-    ("nightshift models flights-delay", "see the versions of a model"),
-    ("nightshift down", "stop every server again"),
+    ("up", "open the pages of Prefect and MLflow"),
+    ("models flights-delay", "see the versions of a model"),
+    ("down", "stop every server again"),
 )
 
 
@@ -50,9 +52,18 @@ def run_demo(screen: Screen) -> None:
     screen.say(
         f"Done in {time.perf_counter() - started:.0f} s. Everything is under {settings.home}; now type:\n"
     )
+    program = _program()
     for command, purpose in _NEXT:
-        screen.say(f"  [bold]{command:<34}[/] {purpose}")
+        screen.say(f"  [bold]{program + ' ' + command:<42}[/] {purpose}")
     screen.result(_report(trained, scored))
+
+
+def _program() -> str:
+    """What to type for `nightshift` here: its name, or where it lies when the environment is not active."""
+    if shutil.which("nightshift"):
+        return "nightshift"
+    path = Path(sys.argv[0]).absolute()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _deciding(name: str, settings: Settings) -> str:
@@ -82,7 +93,7 @@ def _show(
 ) -> None:
     screen.say("")
     screen.table(
-        "Trained as of 2013-09-01: holdout 18 to 31 August, beside a trivial baseline (class shares, or the mean)",
+        "Trained as of 2013-09-01. Holdout: 18 to 31 August. Baseline: class shares, or mean",
         ["project", ">version", "metric", ">holdout", ">baseline", "champion"],
         [
             (
@@ -98,16 +109,14 @@ def _show(
     )
     screen.table(
         "Predicted: September 2013, and how it turned out",
-        ["project", ">rows in", ">scored", ">quarantined", ">labels known", "metric", ">realised"],
+        ["project", ">rows in", ">scored", ">quarantined", ">realised"],
         [
             (
                 one.project,
                 one.rows_in,
                 one.rows_scored,
                 one.rows_quarantined,
-                one.realised_rows,
-                metrics[one.project],
-                shown(one.realised.get(metrics[one.project])),
+                f"{metrics[one.project]} {shown(one.realised.get(metrics[one.project]))}",
             )
             for one in scored
         ],
