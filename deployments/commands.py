@@ -148,17 +148,7 @@ def list_models(screen: Screen, project: str) -> None:
     else:
         screen.table(
             f"{project}",
-            [
-                ">version",
-                "alias",
-                "as of",
-                f">holdout {metric}",
-                ">baseline",
-                ">data",
-                "commit",
-                "model",
-                "why",
-            ],
+            [">version", "alias", "as of", f">holdout {metric}", ">baseline", "data", "model"],
             [
                 (
                     one.version,
@@ -166,14 +156,14 @@ def list_models(screen: Screen, project: str) -> None:
                     format_time(one.as_of),
                     one.metrics["holdout"].get(metric),
                     one.baseline.get(metric),
-                    one.data_version,
-                    one.commit[:8],
+                    f"version {one.data_version}",
                     one.model_sha256[:8],
-                    "; ".join(one.reasons),
                 )
                 for one in versions
             ],
         )
+        for one in versions:
+            screen.say(f"version {one.version}: {'; '.join(one.reasons)} (commit {one.commit[:8]})")
     screen.result(models_report(project, versions))
 
 

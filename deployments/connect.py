@@ -41,5 +41,22 @@ def connected(settings: Settings, on_progress: Callable[[str], None]) -> Iterato
 
     # Heartbeats tell a server of runs whose worker died. This run has no worker but a person or a cron job,
     # and ending the thread that sends them would take every command a second more.
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    with _without_scikit_learn(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield
+
+
+@contextmanager
+def _without_scikit_learn() -> Iterator[None]:
+    """Hide scikit-learn for a while: LightGBM imports it, where it is installed, for wrappers unused here.
+
+    That is most of LightGBM's own import, and more than the scoring of a day's rows takes. Only the program
+    does this, to its own process; whoever imports the library has LightGBM whole.
+    """
+    if "sklearn" in sys.modules:
+        yield
+        return
+    sys.modules["sklearn"] = None  # type: ignore[assignment]  # how Python marks a module as not to be found
+    try:
+        yield
+    finally:
+        del sys.modules["sklearn"]

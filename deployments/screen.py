@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -49,7 +50,13 @@ class Screen:
         """A table for a person; columns named with a leading `>` are aligned to the right."""
         if self.as_json:
             return
-        table = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+        if title:
+            self.out.print(f"[bold]{escape(title)}[/]", soft_wrap=True)
+        table = Table(
+            header_style="bold",
+            box=SIMPLE_HEAD,
+            pad_edge=False,
+        )
         for column in columns:
             table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
         for row in rows:

@@ -42,5 +42,7 @@ def predict(
         rows = fingerprint_of(spec, window, settings)
         staged = ingest(spec, window, mark=rows)
         accepted = validate(spec, staged, now, mark=digest(rows, spec.spec_hash, now, settings.store_uri))
-        mark = digest(accepted.digest, accepted.version, model.version, model.model_sha256, model.run_id, now)
+        mark = digest(
+            accepted.digest, accepted.version, model.version.run_id, model.version.model_sha256, now
+        )
         return score(spec, accepted, model, mark=mark)

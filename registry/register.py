@@ -31,8 +31,9 @@ from nightshift.spec.project import Project, digest
 from registry.lineage import code_commit, environment
 from registry.plots import draw_all
 from registry.promotion import Decision, decide
+from registry.served import CHAMPION
 from registry.tracking import experiment_id, mlflow_faults
-from registry.versions import CHAMPION, MARK, MODEL_ARTIFACT, PREVIOUS, RECORD, SETTLED, Versions
+from registry.versions import MARK, MODEL_ARTIFACT, PREVIOUS, RECORD, SETTLED, Versions
 
 logger = logging.getLogger(__name__)
 

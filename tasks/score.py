@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prefect import task
 
-from nightshift.records import ModelVersion, Scored, Snapshot
+from nightshift.records import Scored, Snapshot
 from nightshift.scoring.batch import predict
+from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from registry.served import Served, served
 from tasks.policy import cached_step, step
 from tasks.publish import publish_scored
 
 
 @task(name="champion", **step())
-def champion(project: Project, version: str | None) -> ModelVersion:
+def champion(project: Project, version: str | None) -> Served:
     """The model version to score with: the champion, unless another is asked for."""
-    from registry.versions import Versions
-
-    return Versions.of(project.name, Settings()).chosen(version)
+    return served(project.name, version, Settings())
 
 
 @task(name="score", **cached_step("score", "nightshift.scoring", "nightshift.lake", "nightshift.dataset"))
-def score(project: Project, snapshot: Snapshot, version: ModelVersion, mark: str) -> Scored:
+def score(project: Project, snapshot: Snapshot, model: Served, mark: str) -> Scored:
     """Score the window's rows and replace its predictions of this version, in one commit."""
-    from registry.versions import Versions
-
-    settings = Settings()
-    scorer = Versions.of(project.name, settings).scorer(version)
-    scored = predict(project, snapshot, version, scorer, settings)
+    scored = predict(project, snapshot, model.version, Scorer.load(Path(model.folder)), Settings())
     publish_scored(project, scored)
     return scored

@@ -1,0 +1,79 @@
+"""The version to score with, and where its files are: read from MLflow, or remembered while MLflow is as it was.
+
+Importing MLflow and opening its database takes longer than scoring a day's rows. So the champion is remembered
+together with a mark of the embedded database's file, taken before it was read: any write to the registry since
+then changes the mark, and the registry is asked again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from nightshift.atomic import replacing
+from nightshift.records import ModelVersion, Record
+from nightshift.settings import Settings
+
+CHAMPION = "champion"
+
+
+class Served(Record):
+    """A model version and the local folder with its model."""
+
+    version: ModelVersion
+    folder: str
+
+
+class _Remembered(Record):
+    mark: str
+    served: Served
+
+
+def served(project: str, wanted: str | None, settings: Settings) -> Served:
+    """The version `wanted` (a number or an alias) of `project`, by default the champion.
+
+    Raises:
+        RequestError: there is no such version.
+    """
+    is_champion = wanted in (None, CHAMPION)
+    mark = _mark(settings)
+    if is_champion and mark:
+        remembered = _recall(project, settings)
+        if remembered is not None and remembered.mark == mark and Path(remembered.served.folder).is_dir():
+            return remembered.served
+    found = _ask(project, wanted, settings)
+    if is_champion and mark:
+        with replacing(_path(project, settings)) as temporary:
+            temporary.write_text(_Remembered(mark=mark, served=found).model_dump_json())
+    return found
+
+
+def _ask(project: str, wanted: str | None, settings: Settings) -> Served:
+    from registry.versions import Versions  # imports MLflow
+
+    versions = Versions.of(project, settings)
+    version = versions.chosen(wanted)
+    return Served(version=version, folder=str(versions.folder(version)))
+
+
+def _mark(settings: Settings) -> str:
+    """What changes with every write to the embedded database; empty when there is none to look at."""
+    database = settings.home_path / "mlflow.db"
+    if settings.mlflow_tracking_uri is not None or not database.exists():
+        return ""
+    files = [path for path in (database, database.with_name("mlflow.db-wal")) if path.exists()]
+    return " ".join(
+        f"{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}" for stat in (path.stat() for path in files)
+    )
+
+
+def _recall(project: str, settings: Settings) -> _Remembered | None:
+    try:
+        return _Remembered.model_validate_json(_path(project, settings).read_text())
+    except (FileNotFoundError, ValidationError):  # never written, or by another version of Nightshift
+        return None
+
+
+def _path(project: str, settings: Settings) -> Path:
+    return settings.scratch_path / project / "champion.json"
