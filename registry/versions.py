@@ -13,14 +13,13 @@ from nightshift.errors import RequestError
 from nightshift.records import ModelVersion
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
+from registry.mlmodel import MODEL_DATA
+from registry.run import MODEL_ARTIFACT
 from registry.served import CHAMPION
 from registry.tracking import local_folder, mlflow_faults, open_client
 
 PREVIOUS = "previous"
 RECORD, MARK, SETTLED = "nightshift.record", "nightshift.mark", "nightshift.settled"
-MODEL_ARTIFACT = "model"
-# Where MLflow's pyfunc format puts the folder that was given to it as `data_path`.
-MODEL_DATA = "data/model"
 
 
 @dataclass(frozen=True)

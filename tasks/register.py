@@ -7,6 +7,7 @@ from prefect import task
 from nightshift.records import Candidate, Evaluation, ModelVersion, Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from registry.submission import Submission
 from tasks.policy import step
 from tasks.publish import publish_plots
 
@@ -16,8 +17,7 @@ def register(
     project: Project, candidate: Candidate, evaluation: Evaluation, snapshot: Snapshot
 ) -> tuple[ModelVersion, bool]:
     """Make a version of the candidate and promote it if it earned it; registers the same candidate once."""
-    from registry.register import Submission  # MLflow takes a second to import, and training needs none of it
-    from registry.register import register as register_version
+    from registry.register import register as register_version  # MLflow takes a second to import
 
     submission = Submission(project, snapshot, candidate, evaluation)
     registration = register_version(submission, Settings())

@@ -1,0 +1,54 @@
+"""A trained model as MLflow keeps it: our own files, described so that `mlflow.pyfunc.load_model` finds the loader."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import mlflow.pyfunc
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, Schema
+
+from nightshift.dataset.encoder import Encoder
+from nightshift.learners.artifact import ENCODER, Manifest, read_manifest
+from registry.lineage import environment
+
+# Where the native model lies in the folder that is logged.
+MODEL_DATA = "data/model"
+_LOADER = "registry.pyfunc"
+_REQUIREMENTS = ("lightgbm", "pyarrow", "numpy")
+# Column types as pandas has them.
+_TYPES = {
+    "bool": "boolean",
+    "int8": "integer",
+    "int16": "integer",
+    "int32": "integer",
+    "int64": "long",
+    "float": "float",
+    "double": "double",
+    "string": "string",
+}
+
+
+def save_mlmodel(model: Path, path: Path, metadata: dict[str, str]) -> None:
+    """Copy the native `model` into `path` and describe it there, with the types of its columns.
+
+    Written field by field: `mlflow.pyfunc.save_model` would look through every installed package first.
+    """
+    encoder = Encoder.from_json((model / ENCODER).read_text(encoding="utf-8"))
+    shutil.copytree(model, path / MODEL_DATA)
+    versions = environment()
+    requirements = "".join(f"{name}=={versions[name]}\n" for name in _REQUIREMENTS)
+    (path / "requirements.txt").write_text(requirements)
+    described = Model(signature=_signature(encoder, read_manifest(model)), metadata=metadata)
+    mlflow.pyfunc.add_to_model(described, loader_module=_LOADER, data=MODEL_DATA)
+    described.save(str(path / "MLmodel"))
+
+
+def _signature(encoder: Encoder, manifest: Manifest) -> ModelSignature:
+    inputs = Schema([ColSpec(_TYPES[one.arrow_type], one.name, required=False) for one in encoder.features])
+    if manifest.kind == "multiclass":
+        return ModelSignature(
+            inputs, Schema([ColSpec("double", f"score_{name}") for name in manifest.classes])
+        )
+    return ModelSignature(inputs, Schema([ColSpec("double")]))
