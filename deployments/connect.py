@@ -31,9 +31,10 @@ def connected(settings: Settings, on_progress: Callable[[str], None]) -> Iterato
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "true",
-        # LightGBM's threads wait for each other at every step of every tree. Spinning, which is their default,
-        # makes training many times slower when anything else runs on the machine; sleeping costs nothing else.
-        "OMP_WAIT_POLICY": "PASSIVE",
+        # LightGBM's threads wait for each other at every step of every tree. By default they spin for long, which
+        # makes training many times slower as soon as anything else runs on the machine; this is what the OpenMP
+        # library itself takes when it knows that it shares its processors.
+        "GOMP_SPINCOUNT": "1000",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     set_defaults(defaults)
