@@ -9,7 +9,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, ClassVar, NoReturn
 
 import typer
 import typer._click as click
@@ -188,6 +188,9 @@ def _outcome(*, as_json: bool) -> int:
             error.show()
         return RequestError.exit_code
     except Exception as error:  # noqa: BLE001 - the one place where any error becomes an exit code
+        if _Terminated.has_arrived:  # libraries turn what a signal raises in them into errors of their own
+            sys.stderr.write(f"stopped by SIGTERM; {_CARRY_ON}\n")
+            return TERMINATED
         return _unforeseen(error, as_json)
     return 0
 
@@ -207,8 +210,11 @@ def _unforeseen(error: Exception, as_json: bool) -> int:
 class _Terminated(BaseException):
     """SIGTERM arrived."""
 
+    has_arrived: ClassVar[bool] = False
+
 
 def _stop(_: int, __: FrameType | None) -> NoReturn:
+    _Terminated.has_arrived = True
     raise _Terminated
 
 

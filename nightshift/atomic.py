@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ _REMEDIES = {
     errno.EDQUOT: "free some of your quota, then run the same command again; nothing was changed",
     errno.EROFS: "use a store that can be written: set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
     errno.EACCES: "give this user the right to write there, or set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
+    errno.ENOTDIR: "name a folder, not a place below a file: set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
     errno.EPERM: "give this user the right to write there, or set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
 }
 
@@ -42,11 +44,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; on leaving without an error it takes `path`'s place, synced to disk.
 
     A folder written under the temporary name replaces a folder. After an error nothing is left behind; a killed
-    process leaves a file named `*.partial`, which no reader looks at.
+    process leaves a file named `*.partial`, which no reader looks at, and which the next write beside it removes.
     """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.{os.getpid()}@{platform.node()}.partial")
     with disk_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
         try:
             yield temporary
             _sync(temporary)
@@ -54,10 +57,33 @@ def replacing(path: Path) -> Iterator[Path]:
                 shutil.rmtree(path)
             temporary.replace(path)
         finally:
-            if temporary.is_dir():
-                shutil.rmtree(temporary)
-            else:
-                temporary.unlink(missing_ok=True)
+            _remove(temporary)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes of this machine left half-written in `folder` when they were killed."""
+    for path in folder.glob(f".*@{platform.node()}.partial"):
+        pid = path.name.removesuffix(f"@{platform.node()}.partial").rpartition(".")[2]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            with suppress(FileNotFoundError):  # another process is at it too
+                _remove(path)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is there, and somebody else's
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -16,11 +16,13 @@ from mlflow.tracking import MlflowClient
 
 from nightshift.atomic import disk_faults
 from nightshift.errors import NightshiftError, OutsideError, TransientError
-from nightshift.settings import Settings
+from nightshift.settings import Settings, set_defaults
 
 _QUIET = ("alembic", "mlflow")
 # Without it, MLflow's pages show the experiment as one of language-model evaluations.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+# MLflow's own seven retries take minutes to say that a server is down; a step is tried again as a whole.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 _BUSY = ("database is locked", "Connection refused", "Max retries exceeded", "timed out", "status code 5")
 
 
@@ -50,6 +52,7 @@ def open_client(settings: Settings) -> MlflowClient:
         OutsideError: the store cannot be made or reached.
     """
     prepare(settings)
+    set_defaults(_PATIENCE)
     with mlflow_faults(settings):
         return MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
 

@@ -27,7 +27,7 @@ AS_OF = datetime(2024, 3, 1, tzinfo=UTC)
 DAYS = 40
 """Rows of a small project lie in the days before AS_OF, evenly."""
 
-_LABELS = {"binary": "late", "multiclass": "grade", "regression": "minutes"}
+_LABELS = {"binary": "late", "multiclass": "grade", "regression": "cost"}
 _METRICS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 
 
@@ -112,7 +112,7 @@ def small_rows(kind: str, rows: int, seed: int) -> pa.Table:
     return pa.table(
         {
             "id": [f"{seed}-{place:06d}" for place in range(rows)],
-            "at": pa.array(
+            "sold_at": pa.array(
                 [AS_OF - timedelta(days=DAYS) + place * step for place in range(rows)],
                 pa.timestamp("us", tz="UTC"),
             ),
@@ -136,7 +136,7 @@ def declare_project(
         "purpose": "Try the house out.",
         "owner": "tests",
         "sources": {"events": {"kind": "files", "uri": f"${{NIGHTSHIFT_DATA}}/{name}/*.parquet"}},
-        "dataset": {"key": ["id"], "event_time": "at", "label": {"column": _LABELS[kind], "kind": kind}},
+        "dataset": {"key": ["id"], "event_time": "sold_at", "label": {"column": _LABELS[kind], "kind": kind}},
         "quality": {"rules": ["x > -100"]},
         "split": {"train": "28d", "validate": "5d", "holdout": "5d"},
         "learner": {"kind": "lightgbm", "rounds": 12, "params": {"num_leaves": 7, "min_data_in_leaf": 10}},
@@ -145,7 +145,7 @@ def declare_project(
     (project.folder / "project.yaml").write_text(yaml.safe_dump(declaration, sort_keys=False))
     project.declare(**overrides)
     project.write_sql(
-        f"select id, at, x, z, shop, {_LABELS[kind]}\nfrom events\nwhere at >= $start and at < $end\n"
+        f"select id, sold_at, x, z, shop, {_LABELS[kind]}\nfrom events\nwhere sold_at >= $start and sold_at < $end\n"
     )
     project.write_rows(small_rows(kind, rows, seed))
     return project

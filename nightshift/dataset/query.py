@@ -61,6 +61,7 @@ class DatasetQuery:
             RequestError: the SQL is broken; DuckDB's message names the line.
         """
         try:
+            self._require_one_query()
             bound = self.connection.sql(self.sql, params=self._parameters(self.sql, window))
             return dict(zip(bound.columns, (str(kind) for kind in bound.types), strict=True))
         except duckdb.Error as error:
@@ -94,6 +95,14 @@ class DatasetQuery:
         query = f"SELECT min({event_time}), max({event_time}) FROM (\n{self.sql}\n)"
         first, last = self.connection.sql(query, params=self._parameters(query, wide)).fetchall()[0]
         return None if first is None else (first, last)
+
+    def _require_one_query(self) -> None:
+        kinds = [one.type.name for one in self.connection.extract_statements(self.sql)]
+        if kinds not in (["SELECT"], ["MULTI"]):  # MULTI is how DuckDB takes a PIVOT
+            raise RequestError(
+                f"the SQL must be one query, and is: {', '.join(kinds) or 'empty'}", where=self._where,
+                remedy="write one SELECT that gives the dataset's rows, with WITH for what goes before",
+            )  # fmt: skip
 
     @property
     def _where(self) -> str:

@@ -172,6 +172,8 @@ class Lake:
         except TableNotFoundError:
             return None
         except DeltaError as error:
+            if version is not None and version > (self.version(table) or 0):
+                return None
             raise OutsideError(f"the table cannot be opened: {error}", where=uri) from error
 
     def _holds(self, handle: DeltaTable, change: Replacement) -> bool:

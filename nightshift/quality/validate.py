@@ -165,7 +165,7 @@ def inspected(
     contract = keep_contract(project, Lake.of(project.name, settings), read_schema(staged))
     with engine(settings) as connection:
         inspection = Inspection(project, staged, connection, contract)
-        report = inspection.report()
+        report = _report(inspection)
         inspection.refuse_duplicates()
         _refuse_stale(project, staged, report, as_of)
         _refuse_too_many(project, report)
@@ -214,6 +214,17 @@ def validate(
         f"{snapshot.rows:,}", f"{report.refused:,}", f"{report.rows:,}", version, snapshot.seconds,
     )  # fmt: skip
     return snapshot, report
+
+
+def _report(inspection: Inspection) -> Report:
+    try:
+        return inspection.report()
+    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+        raise DataRefusedError(
+            f"a rule fails on a value: {error}",
+            where=f"project {inspection.project.name}: quality.rules",
+            remedy="use try_cast in the rule, or mend the rows",
+        ) from error
 
 
 def read_schema(staged: Staged) -> pa.Schema:

@@ -56,4 +56,9 @@ class Delta:
                 "there is no Delta table here", where=self.uri, remedy="correct the source's uri"
             ) from error
         except DeltaError as error:
+            if self.version is not None and self.version > DeltaTable(self.uri).version():
+                raise RequestError(
+                    f"the Delta table has no version {self.version}", where=self.uri,
+                    remedy="declare a version that exists, or none for the newest",
+                ) from error  # fmt: skip
             raise OutsideError(f"the Delta table cannot be opened: {error}", where=self.uri) from error

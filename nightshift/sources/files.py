@@ -47,7 +47,7 @@ class Files:
         try:
             return self._open(files)
         except (pa.ArrowException, OSError) as error:
-            fault = self._first_fault(files)
+            fault = self._first_fault(files) or self._first_misfit(files)
             if fault is None:
                 fault = DataRefusedError(
                     f"the files do not have one schema: {error}", where=self.location.uri,
@@ -66,7 +66,8 @@ class Files:
         factory = ds.FileSystemDatasetFactory(
             self.location.filesystem, [info.path for info in files], self._reader(files), options
         )
-        return factory.finish(factory.inspect(promote_options="permissive", fragments=None))
+        schema = factory.inspect(promote_options="permissive", fragments=None)
+        return factory.finish(pa.schema([_comparable(column) for column in schema]))
 
     def _reader(self, files: list[fs.FileInfo]) -> ds.FileFormat:
         formats = {self.format} if self.format != "auto" else {_format_of(info.path) for info in files}
@@ -96,6 +97,27 @@ class Files:
                     remedy="replace or remove this file; nothing was changed",
                 )  # fmt: skip
         return None
+
+    def _first_misfit(self, files: list[fs.FileInfo]) -> DataRefusedError | None:
+        """The first file whose columns cannot be reconciled with those of the files before it."""
+        schema = pa.schema([])
+        for info in files:
+            try:
+                schema = pa.unify_schemas([schema, self._open([info]).schema], promote_options="permissive")
+            except pa.ArrowException as error:
+                return DataRefusedError(
+                    f"the file does not fit those before it: {_first_line(error)}", where=info.path,
+                    remedy="make the columns' types agree in every file",
+                )  # fmt: skip
+        return None
+
+
+def _comparable(column: pa.Field) -> pa.Field:
+    """Zoned moments in microseconds: DuckDB compares those in nanoseconds with nothing else."""
+    kind = column.type
+    if pa.types.is_timestamp(kind) and kind.unit == "ns" and kind.tz:
+        return column.with_type(pa.timestamp("us", kind.tz))
+    return column
 
 
 def _format_of(path: str) -> str:

@@ -51,7 +51,7 @@ def load_project(name: str, projects: Path) -> Project:
 def read_project(path: Path) -> Project:
     """Read and check one project.yaml and the SQL file beside it."""
     try:
-        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+        declared = yaml.safe_load(_read_text(path))
     except yaml.YAMLError as error:
         raise RequestError(f"this is no YAML: {error}", where=str(path), remedy="mend the file") from error
     if not isinstance(declared, dict):
@@ -81,7 +81,16 @@ def _read_sql(folder: Path, name: str, path: Path) -> str:
             f"the SQL file {name!r} does not exist", where=str(sql),
             remedy="write it, or correct dataset.sql in project.yaml",
         )  # fmt: skip
-    return sql.read_text(encoding="utf-8")
+    return _read_text(sql)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError(
+            f"the file is not UTF-8 text: {error}", where=str(path), remedy="save it as UTF-8"
+        ) from error
 
 
 def _request_error(error: ValidationError, path: Path) -> RequestError:
