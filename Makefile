@@ -21,14 +21,14 @@ DEV_EXTRAS := torch,s3,postgres,serving,demo,dev
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(DEMO) ## watch a model train, drift, retrain and predict on a year of flights
+demo: $(DEMO) ## train three models on the real flights of 2013, and predict a month
 	@$(BIN)/nightshift demo
 
 test: $(DEV) ## run the tests, but for the slow and the destructive ones
-	@$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not chaos and not slow" $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not chaos and not slow" $(ARGS)
 
 test-all: $(DEV) ## run every test there is
-	@$(BIN)/pytest -n $(JOBS) --dist loadgroup --timeout 900 $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist loadfile --timeout 900 $(ARGS)
 
 chaos: $(DEV) ## run the tests that kill processes and break storage in mid-run
 	@$(BIN)/pytest --timeout 900 -m chaos $(ARGS)

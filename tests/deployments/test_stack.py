@@ -28,7 +28,6 @@ from nightshift.errors import OutsideError, TransientError
 from nightshift.settings import Settings
 
 # The tests that need servers share two: let one worker have them all.
-pytestmark = pytest.mark.xdist_group("stack")
 
 ROOT = Path(__file__).parents[2]
 
