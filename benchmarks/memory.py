@@ -18,7 +18,7 @@ def main() -> None:
     given = options(__doc__, runs=1, scale=10)
     costs = {1: _trained(1, given.runs, quick=given.quick)}
     costs[given.scale] = costs.get(given.scale) or _trained(given.scale, given.runs, quick=given.quick)
-    show("     rows trained on   seconds   peak MB (ru_maxrss of the process)   of it steps, s")
+    show("     rows trained on   seconds   peak MB   steps, s (peak: ru_maxrss of the process)")
     for runs in costs.values():
         steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in runs[-1].steps.items())
         show(f"{_rows(runs[-1]):>20,} {_wall(runs):9.1f} {_peak(runs):9.0f}   {steps}")
@@ -26,7 +26,8 @@ def main() -> None:
     peak = _peak(large)
     finish(
         "memory", scale=given.scale, quick=given.quick, peak_mb=peak, peak_mb_at_1=_peak(small),
-        ratio=peak / _peak(small), rows=_rows(large), rows_ratio=_rows(large) / _rows(small), seconds=_wall(large),
+        ratio=peak / _peak(small),
+        rows=_rows(large[-1]), rows_ratio=_rows(large[-1]) / _rows(small[-1]), seconds=_wall(large),
         met=None if given.quick else peak < MOST_MB,
     )  # fmt: skip
 

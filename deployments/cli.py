@@ -9,7 +9,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 import typer._click as click
@@ -169,7 +169,7 @@ class _QuickExit:
 def _outcome(*, as_json: bool) -> int:
     """Run the command, show its error if there is one, and return the exit code."""
     try:
-        app(standalone_mode=False)
+        _run()
     except NightshiftError as error:
         _screen(as_json).error(error)
         return error.exit_code
@@ -188,11 +188,41 @@ def _outcome(*, as_json: bool) -> int:
             error.show()
         return RequestError.exit_code
     except Exception as error:  # noqa: BLE001 - the one place where any error becomes an exit code
-        if _Terminated.has_arrived:  # libraries turn what a signal raises in them into errors of their own
-            sys.stderr.write(f"stopped by SIGTERM; {_CARRY_ON}\n")
-            return TERMINATED
         return _unforeseen(error, as_json)
     return 0
+
+
+def _run() -> None:
+    signals = _Signals()
+    try:
+        app(standalone_mode=False)
+    except Exception as error:
+        arrived = signals.arrived()
+        if signal.SIGTERM in arrived:
+            raise _Terminated from error
+        if signal.SIGINT in arrived:
+            raise KeyboardInterrupt from error
+        raise
+
+
+class _Signals:
+    """Knows every signal that arrived, whoever handled it.
+
+    Prefect takes SIGTERM over while a flow runs, and DuckDB turns what a handler raises into an error of its own.
+    """
+
+    def __init__(self) -> None:
+        self._reader, writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer)
+
+    def arrived(self) -> bytes:
+        """The numbers of the signals since the last call."""
+        try:
+            return os.read(self._reader, 1024)
+        except BlockingIOError:
+            return b""
 
 
 def _unforeseen(error: Exception, as_json: bool) -> int:
@@ -210,11 +240,8 @@ def _unforeseen(error: Exception, as_json: bool) -> int:
 class _Terminated(BaseException):
     """SIGTERM arrived."""
 
-    has_arrived: ClassVar[bool] = False
-
 
 def _stop(_: int, __: FrameType | None) -> NoReturn:
-    _Terminated.has_arrived = True
     raise _Terminated
 
 

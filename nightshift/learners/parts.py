@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -74,7 +75,7 @@ def look_at_label(rows: SnapshotRows, window: Window) -> Target:
             f"SELECT CAST({label} AS {kind})::VARCHAR AS class, count(*) FROM snapshot "
             f"WHERE {rows.condition(window, labelled=True)} GROUP BY 1 ORDER BY 1"
         ).fetchall()
-    except Exception as error:
+    except duckdb.ConversionException as error:
         raise RequestError(
             f"a binary label is 0 or 1: {error}",
             where=where,
