@@ -15,7 +15,7 @@ from nightshift.records import Metrics, ModelVersion
 from nightshift.settings import Settings
 from registry.promotion import Decision, decide
 from registry.run import MODEL_ARTIFACT, log_run, plain_tags
-from registry.served import CHAMPION
+from registry.served import CHAMPION, served
 from registry.submission import Submission
 from registry.tracking import mlflow_faults
 from registry.versions import MARK, PREVIOUS, RECORD, SETTLED, Versions
@@ -54,6 +54,8 @@ def register(submission: Submission, settings: Settings) -> Registration:
             version.version, "is champion" if decision.promote else "is kept, not promoted",
             "; ".join(decision.reasons), time.perf_counter() - started,
         )  # fmt: skip
+        if versions.champion() is not None:
+            served(submission.project.name, CHAMPION, settings)  # so that predicting need not ask MLflow
         return Registration(versions.chosen(str(version.version)), True, plots)
 
 
