@@ -91,9 +91,9 @@ class Home:
         return kept | {
             "NIGHTSHIFT_HOME": str(self.path),
             "NIGHTSHIFT_PROJECTS": str(self.projects),
-            # The commands set this for themselves. A bare script gets it too, or the wait policy of LightGBM's
+            # The commands set this for themselves. A bare script gets it too, or the waiting of LightGBM's
             # threads would be measured in place of the pipeline.
-            "OMP_WAIT_POLICY": "PASSIVE",
+            "GOMP_SPINCOUNT": "1000",
         }
 
     def python(self, *arguments: str) -> Cost:

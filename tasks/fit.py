@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+
 from prefect import task
 
+from nightshift.learners.registry import learner
 from nightshift.learners.train import train
 from nightshift.records import Candidate, Snapshot
 from nightshift.settings import Settings
@@ -14,4 +18,20 @@ from tasks.policy import cached_step
 @task(name="train", **cached_step("train", "nightshift.learners", "nightshift.dataset"))
 def fit(project: Project, snapshot: Snapshot, mark: str) -> Candidate:
     """Train the declared learner on the split before as-of."""
-    return train(project, snapshot, mark, Settings())
+    settings = Settings()
+    learner(
+        project.learner.kind
+    )  # its library is imported here, so that no two threads import the same modules
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        # MLflow and the plots take a second and a half to import. The learner leaves the interpreter alone while it
+        # works. Whatever fails here fails again, and is told, in the step that registers.
+        beside.submit(_open_registry, settings)
+        return train(project, snapshot, mark, settings)
+
+
+def _open_registry(settings: Settings) -> None:
+    import_module("registry.register")
+    import_module("matplotlib.backends.backend_agg")
+    from registry.tracking import open_client
+
+    open_client(settings)
