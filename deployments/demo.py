@@ -24,7 +24,7 @@ PROJECTS = ("flights-delay", "flights-airtime", "flights-carrier-class")
 AS_OF = datetime(2013, 9, 1, tzinfo=UTC)
 MONTH = (AS_OF, datetime(2013, 10, 1, tzinfo=UTC))
 _NEXT = (
-    ("up", "open the pages of Prefect and MLflow"),
+    ("up", "Prefect and MLflow in your browser"),
     ("models flights-delay", "see the versions of a model"),
     ("down", "stop every server again"),
 )
