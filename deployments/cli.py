@@ -19,7 +19,7 @@ from nightshift.errors import NightshiftError, RequestError
 if TYPE_CHECKING:
     from deployments.screen import Screen
 
-BUG, INTERRUPTED, TERMINATED = 1, 130, 143
+BUG, INTERRUPTED, TERMINATED = NightshiftError.exit_code, 130, 143
 _CARRY_ON = "nothing is half-written, run it again to carry on"
 
 app = typer.Typer(

@@ -97,7 +97,7 @@ class Screen:
         """What is left when nobody foresaw it: the traceback, for a report."""
         traceback.print_exception(error, file=sys.stderr)
         if self.as_json:
-            self.result({"error": f"{type(error).__name__}: {error}", "exit_code": 1})
+            self.result({"error": f"{type(error).__name__}: {error}", "exit_code": NightshiftError.exit_code})
         Console(stderr=True).print(
             "[bold red]This is a bug in Nightshift.[/] Please report it with the lines above.", soft_wrap=True
         )

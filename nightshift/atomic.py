@@ -62,21 +62,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def _sweep(folder: Path) -> None:
     """Remove what processes of this machine left half-written in `folder` when they were killed."""
-    for path in folder.glob(f".*@{platform.node()}.partial"):
+    left = list(folder.glob(f".*@{platform.node()}.partial"))
+    if not left:
+        return
+    import psutil  # only now: most folders hold nothing half-written
+
+    for path in left:
         pid = path.name.removesuffix(f"@{platform.node()}.partial").rpartition(".")[2]
-        if pid.isdigit() and not _is_alive(int(pid)):
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
             with suppress(FileNotFoundError):  # another process is at it too
                 _remove(path)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is there, and somebody else's
-        return True
-    return True
 
 
 def _remove(path: Path) -> None:

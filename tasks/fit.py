@@ -19,9 +19,8 @@ from tasks.policy import cached_step
 def fit(project: Project, snapshot: Snapshot, mark: str) -> Candidate:
     """Train the declared learner on the split before as-of."""
     settings = Settings()
-    learner(
-        project.learner.kind
-    )  # its library is imported here, so that no two threads import the same modules
+    # Its library is imported here, so that no two threads import the same modules.
+    learner(project.learner.kind)
     with ThreadPoolExecutor(max_workers=1) as beside:
         # MLflow and the plots take a second and a half to import. The learner leaves the interpreter alone while it
         # works. Whatever fails here fails again, and is told, in the step that registers.
