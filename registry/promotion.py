@@ -8,14 +8,14 @@ from nightshift.records import Evaluation, Metrics
 
 
 @dataclass(frozen=True)
-class Decision:
+class Promotion:
     """What to do with a candidate, and why, in words a person reads."""
 
     promote: bool
     reasons: tuple[str, ...]
 
 
-def decide(evaluation: Evaluation, champion_version: int | None, champion: Metrics | None) -> Decision:
+def decide(evaluation: Evaluation, champion_version: int | None, champion: Metrics | None) -> Promotion:
     """Promote the first version, and any later one that is not worse on the same holdout rows.
 
     Args:
@@ -24,9 +24,9 @@ def decide(evaluation: Evaluation, champion_version: int | None, champion: Metri
     name = evaluation.metric
     ours = evaluation.metrics["holdout"].get(name)
     if champion_version is None:
-        return Decision(True, (f"first version: holdout {name} {_shown(ours)}",))
+        return Promotion(True, (f"first version: holdout {name} {_shown(ours)}",))
     if champion is None:
-        return Decision(
+        return Promotion(
             True, (f"the champion, version {champion_version}, cannot score this dataset any more",)
         )
     theirs = champion.get(name)
@@ -34,11 +34,11 @@ def decide(evaluation: Evaluation, champion_version: int | None, champion: Metri
         f"holdout {name} {_shown(ours)} against {_shown(theirs)} of the champion, version {champion_version}"
     )
     if ours is None:
-        return Decision(False, (f"{name} is undefined on this holdout",))
+        return Promotion(False, (f"{name} is undefined on this holdout",))
     if theirs is None:
-        return Decision(True, (f"{name} of the champion is undefined on this holdout",))
+        return Promotion(True, (f"{name} of the champion is undefined on this holdout",))
     is_not_worse = ours >= theirs if evaluation.greater_is_better else ours <= theirs
-    return Decision(is_not_worse, (f"{'not worse' if is_not_worse else 'worse'}: {compared}",))
+    return Promotion(is_not_worse, (f"{'not worse' if is_not_worse else 'worse'}: {compared}",))
 
 
 def _shown(value: float | None) -> str:

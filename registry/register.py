@@ -13,7 +13,7 @@ from nightshift.errors import DataRefusedError
 from nightshift.evaluation.evaluate import measure
 from nightshift.records import Metrics, ModelVersion
 from nightshift.settings import Settings
-from registry.promotion import Decision, decide
+from registry.promotion import Promotion, decide
 from registry.run import MODEL_ARTIFACT, log_run, plain_tags
 from registry.served import CHAMPION, served
 from registry.submission import Submission
@@ -66,7 +66,7 @@ def _find(versions: Versions, mark: str) -> ModelVersion | None:
     return versions.chosen(str(found[0].version)) if found else None
 
 
-def _compare(submission: Submission, versions: Versions, settings: Settings) -> Decision:
+def _compare(submission: Submission, versions: Versions, settings: Settings) -> Promotion:
     """Score the champion on the candidate's own holdout rows, and decide."""
     champion = versions.champion()
     if champion is None:
@@ -85,7 +85,7 @@ def _compare(submission: Submission, versions: Versions, settings: Settings) -> 
 
 
 def _create(
-    submission: Submission, decision: Decision, versions: Versions, settings: Settings
+    submission: Submission, decision: Promotion, versions: Versions, settings: Settings
 ) -> tuple[ModelVersion, tuple[Path, ...]]:
     client, project = versions.client, submission.project
     record, plots = log_run(submission, decision, client, settings)

@@ -21,7 +21,7 @@ from nightshift.settings import Settings
 from registry.lineage import code_commit, environment
 from registry.mlmodel import save_mlmodel
 from registry.plots import draw_all
-from registry.promotion import Decision
+from registry.promotion import Promotion
 from registry.submission import Submission
 from registry.tracking import experiment_id
 
@@ -29,7 +29,7 @@ MODEL_ARTIFACT = "model"
 
 
 def log_run(
-    submission: Submission, decision: Decision, client: MlflowClient, settings: Settings
+    submission: Submission, decision: Promotion, client: MlflowClient, settings: Settings
 ) -> tuple[ModelVersion, tuple[Path, ...]]:
     """Log everything about a candidate to a new run, and leave it running.
 
@@ -46,7 +46,7 @@ def log_run(
     return record, _log_files(submission, client, run_id)
 
 
-def record_of(submission: Submission, decision: Decision, run_id: str, settings: Settings) -> ModelVersion:
+def record_of(submission: Submission, decision: Promotion, run_id: str, settings: Settings) -> ModelVersion:
     snapshot, candidate = submission.snapshot, submission.candidate
     return ModelVersion(
         project=submission.project.name,
