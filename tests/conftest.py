@@ -245,7 +245,7 @@ def run_cli(home: Path, prefect_api: str) -> RunCli:
             env=cli_environment(prefect_api, env),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=280,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)

@@ -67,9 +67,9 @@ def kill_at(process: subprocess.Popen[str], sign: signal.Signals) -> int:
     """Send the signal, wait for the end, and see that no child outlives it."""
     children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.send_signal(sign)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=120)
     assert "Traceback" not in told, told
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=30)
     assert alive == []
     return process.returncode
 

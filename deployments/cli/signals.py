@@ -1,0 +1,68 @@
+"""Every signal that arrives is known, whoever handles it, and one that asks for the end gets it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import TracebackType
+from typing import Self
+
+GRACE_SECONDS = 15.0
+"""How long a run may take to end by itself: to tell the server, and to take its temporary files away."""
+
+_ENDING = {signal.SIGTERM: 143, signal.SIGINT: 130}
+_ASKED = b"\0"
+
+
+class Signals:
+    """Watches the process's signals from a thread of its own.
+
+    A handler runs in the main thread, between two steps of the interpreter. While a library computes there, or waits
+    for a lock that an interrupted step still holds, that moment never comes. So a process that has not ended
+    some time after it was told to is ended from here: everything it writes is complete or not there.
+    """
+
+    def __init__(self, grace: float = GRACE_SECONDS) -> None:
+        self._grace = grace
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._seen = b""
+        self._answered = threading.Event()
+
+    def __enter__(self) -> Self:
+        signal.set_wakeup_fd(self._writer)
+        threading.Thread(target=self._watch, name="signals", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.set_wakeup_fd(-1)
+
+    def arrived(self) -> bytes:
+        """The numbers of all signals so far."""
+        self._answered.clear()
+        os.write(self._writer, _ASKED)
+        self._answered.wait()
+        return self._seen
+
+    def _watch(self) -> None:
+        while numbers := os.read(self._reader, 1024):
+            self._seen += numbers.replace(_ASKED, b"")
+            for ending in _ENDING.keys() & set(numbers):
+                threading.Thread(target=_end, args=(ending, self._grace), name="end", daemon=True).start()
+            if _ASKED in numbers:
+                self._answered.set()
+
+
+def _end(number: signal.Signals, grace: float) -> None:
+    # The kernel ends the process if even this thread is not let to run.
+    signal.setitimer(signal.ITIMER_REAL, grace + 5)
+    threading.Event().wait(grace)
+    sys.stderr.write(
+        f"did not end within {grace:.0f} s of {number.name}, and was ended; run it again to carry on\n"
+    )
+    sys.stderr.flush()
+    os._exit(_ENDING[number])
