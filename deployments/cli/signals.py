@@ -20,8 +20,8 @@ class Signals:
     """Watches the process's signals from a thread of its own.
 
     A handler runs in the main thread, between two steps of the interpreter. While a library computes there, or waits
-    for a lock that an interrupted step still holds, that moment never comes. So a process that has not ended
-    some time after it was told to is ended from here: everything it writes is complete or not there.
+    for a lock that an interrupted step still holds, that moment never comes. So a process that was told to end is
+    told once more after a while, and then ended from here: everything it writes is complete or not there.
     """
 
     def __init__(self, grace: float = GRACE_SECONDS) -> None:
@@ -29,6 +29,7 @@ class Signals:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         self._seen = b""
+        self._is_ending = False
         self._answered = threading.Event()
 
     def __enter__(self) -> Self:
@@ -51,8 +52,10 @@ class Signals:
     def _watch(self) -> None:
         while numbers := os.read(self._reader, 1024):
             self._seen += numbers.replace(_ASKED, b"")
-            for ending in _ENDING.keys() & set(numbers):
-                threading.Thread(target=_end, args=(ending, self._grace), name="end", daemon=True).start()
+            told = [number for number in _ENDING if number in numbers]
+            if told and not self._is_ending:
+                self._is_ending = True
+                threading.Thread(target=_end, args=(told[0], self._grace), name="end", daemon=True).start()
             if _ASKED in numbers:
                 self._answered.set()
 
@@ -60,7 +63,12 @@ class Signals:
 def _end(number: signal.Signals, grace: float) -> None:
     # The kernel ends the process if even this thread is not let to run.
     signal.setitimer(signal.ITIMER_REAL, grace + 5)
-    threading.Event().wait(grace)
+    threading.Event().wait(grace / 3)
+    # What the handler raised may have been lost in a library that takes any error for its own.
+    main = threading.main_thread().ident
+    assert main is not None  # it was started, or nothing would run
+    signal.pthread_kill(main, number)
+    threading.Event().wait(2 * grace / 3)
     sys.stderr.write(
         f"did not end within {grace:.0f} s of {number.name}, and was ended; run it again to carry on\n"
     )

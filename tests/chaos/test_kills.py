@@ -129,7 +129,9 @@ def test_a_run_killed_in_training_is_carried_on(
     while not any(candidates.glob(".*.partial")):
         assert process.poll() is None, "it ended before it was killed"
         time.sleep(0.005)
-    assert kill_at(process, sign) == (143 if sign is signal.SIGTERM else -signal.SIGKILL)
+    code = kill_at(process, sign)
+    # A signal that comes while a library swallows every error is told again later: the run may be done by then.
+    assert code in ((143, 0) if sign is signal.SIGTERM else (-signal.SIGKILL,))
     assert_before_or_complete(home, {}, complete)
     assert_carries_on(project, home, run_cli, TRAIN, complete)
 
