@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from threading import Thread
 
 from prefect import task
 
@@ -21,11 +21,15 @@ def fit(project: Project, snapshot: Snapshot, mark: str) -> Candidate:
     settings = Settings()
     # Its library is imported here, so that no two threads import the same modules.
     learner(project.learner.kind)
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        # MLflow and the plots take a second and a half to import. The learner leaves the interpreter alone while it
-        # works. Whatever fails here fails again, and is told, in the step that registers.
-        beside.submit(_open_registry, settings)
-        return train(project, snapshot, mark, settings)
+    # MLflow and the plots take a second and a half to import. The learner leaves the interpreter alone while it
+    # works. Whatever fails here fails again, and is told, in the step that registers.
+    beside = Thread(target=_open_registry, args=(settings,), name="registry", daemon=True)
+    beside.start()
+    candidate = train(project, snapshot, mark, settings)
+    # Not waited for when training was interrupted: a signal in the middle of an import leaves the interpreter's
+    # import lock with the main thread, and the other one would never end.
+    beside.join()
+    return candidate
 
 
 def _open_registry(settings: Settings) -> None:
