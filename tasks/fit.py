@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
 from importlib import import_module
 from threading import Thread
 
@@ -14,6 +17,8 @@ from nightshift.settings import Settings
 from nightshift.spec.project import Project
 from tasks.policy import cached_step
 
+logger = logging.getLogger(__name__)
+
 
 @task(name="train", **cached_step("train", "nightshift.learners", "nightshift.dataset"))
 def fit(project: Project, snapshot: Snapshot, mark: str) -> Candidate:
@@ -21,15 +26,29 @@ def fit(project: Project, snapshot: Snapshot, mark: str) -> Candidate:
     settings = Settings()
     # Its library is imported here, so that no two threads import the same modules.
     learner(project.learner.kind)
-    # MLflow and the plots take a second and a half to import. The learner leaves the interpreter alone while it
-    # works. Whatever fails here fails again, and is told, in the step that registers.
-    beside = Thread(target=_open_registry, args=(settings,), name="registry", daemon=True)
-    beside.start()
+    # MLflow and the plots take a second and a half to import. The learner leaves the interpreter alone while it works.
+    opened = _beside(lambda: _open_registry(settings))
     candidate = train(project, snapshot, mark, settings)
     # Not waited for when training was interrupted: a signal in the middle of an import leaves the interpreter's
     # import lock with the main thread, and the other one would never end.
-    beside.join()
+    if (error := opened.exception()) is not None:
+        logger.info("train: the registry could not be opened yet, which is tried again: %s", error)
     return candidate
+
+
+def _beside(work: Callable[[], None]) -> Future[None]:
+    """Start `work` in a thread that nobody has to wait for."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+            done.set_result(None)
+        except Exception as error:  # noqa: BLE001 - handed to whoever asks for the result
+            done.set_exception(error)
+
+    Thread(target=run, name="registry", daemon=True).start()
+    return done
 
 
 def _open_registry(settings: Settings) -> None:
