@@ -1,0 +1,144 @@
+"""One self-contained HTML page about a project's nights: no address outside it, no script, light and dark."""
+
+from __future__ import annotations
+
+from nightshift.drift.profile import Column, Profile
+from nightshift.findings import Estimated, Night, Realised, Signal
+from nightshift.records import ModelVersion
+from nightshift.report.data import ReportData
+from nightshift.report.distribution import distribution_chart, distribution_words
+from nightshift.report.template import PAGE, environment
+from nightshift.report.timeline import timeline_chart
+from nightshift.report.words import (
+    day,
+    drifted,
+    headline,
+    number,
+    performance,
+    probability,
+    ranked,
+    reasons,
+    share,
+    tone,
+)
+
+MOST_PICTURES = 6
+_MOST_SIGNALS, _MOST_NIGHTS = 20, 60
+
+
+def render(report: ReportData) -> str:
+    """The page as HTML text; whatever came from data or a declaration is escaped."""
+    tonight = report.tonight
+    signals = ranked(report.signals)
+    first = max(_MOST_SIGNALS, sum(one.alarm for one in signals))
+    nights = [_night(one) for one in reversed(report.nights)]
+    return environment().from_string(PAGE).render(
+        report=report,
+        tonight=tonight,
+        headline="No night has run yet." if tonight is None else headline(tonight),
+        tone="quiet" if tonight is None else tone(tonight),
+        reasons=() if tonight is None else reasons(tonight),
+        facts=_facts(report),
+        realised=None if report.realised is None else _realised(report.realised),
+        estimated=None if report.estimated is None else _estimated(report.estimated),
+        timeline=timeline_chart(report.timeline, report.nights, report.metric) if report.timeline else "",
+        signals=[_signal(one) for one in signals[:first]],
+        more_signals=[_signal(one) for one in signals[first:]],
+        alarms=sum(one.alarm for one in signals),
+        pictures=[
+            (name, distribution_words(*both), distribution_chart(*both))
+            for name, both in pictured(report).items()
+        ],
+        nights=nights[:_MOST_NIGHTS],
+        more_nights=nights[_MOST_NIGHTS:],
+        versions=[_version(one, report.metric) for one in report.versions],
+        day=day,
+    )  # fmt: skip
+
+
+def pictured(report: ReportData) -> dict[str, tuple[Column, Column]]:
+    """The drifted columns that both profiles know, as (reference, window): those worth a picture."""
+    if report.reference is None or report.window is None:
+        return {}
+    before, now = _by_name(report.reference), _by_name(report.window)
+    names = [
+        name
+        for name in drifted(report.signals)
+        if name in before and name in now and type(before[name]) is type(now[name])
+    ]
+    return {name: (before[name], now[name]) for name in names[:MOST_PICTURES]}
+
+
+def _by_name(profile: Profile) -> dict[str, Column]:
+    return {one.name: one for one in profile.columns.values()}
+
+
+def _facts(report: ReportData) -> list[tuple[str, str]]:
+    tonight = report.tonight
+    if tonight is None:
+        return []
+    facts = [("night", day(tonight.as_of)), ("rows looked at", str(tonight.window))]
+    if tonight.champion is not None:
+        facts.append(("champion before", f"version {tonight.champion}"))
+    if tonight.seconds:
+        facts.append(("took", f"{tonight.seconds:.1f} s"))
+    return facts
+
+
+def _realised(found: Realised) -> tuple[str, str]:
+    labels = f"{found.labelled:,} of {found.rows:,} labels are known ({share(found.labelled, found.rows)})"
+    return performance(found), f"{labels}, {found.window}"
+
+
+def _estimated(found: Estimated) -> tuple[str, str]:
+    error = "" if found.error is None else f"; off by {number(found.error)} where the truth is known by now"
+    return performance(found), f"{found.method.upper()}, {found.window}: {found.assumption}{error}"
+
+
+def _signal(one: Signal) -> dict[str, str | bool]:
+    return {
+        "alarm": one.alarm,
+        "column": one.column or "all rows",
+        "segment": one.segment,
+        "name": one.name,
+        "family": one.family,
+        "value": "too few" if one.value is None else number(one.value),
+        "floor": number(one.effect_floor),
+        "p": probability(one.p_value),
+        "weight": share(one.weight, 1) if one.family == "feature" else "",
+        "note": one.note,
+    }
+
+
+def _night(one: Night) -> dict[str, str]:
+    if one.trained is None:
+        model = f"v{one.champion}" if one.champion is not None else "-"
+    else:
+        model = f"v{one.trained} {'promoted' if one.promoted else 'refused'}"
+    return {
+        "day": day(one.as_of),
+        "tone": tone(one),
+        "came_to": _came_to(one),
+        "why": "; ".join(reasons(one)) or "nothing to do",
+        "model": model,
+        "seconds": f"{one.seconds:.1f} s" if one.seconds else "",
+    }
+
+
+def _came_to(one: Night) -> str:
+    if one.state == "failed":
+        return "failed"
+    return "quiet" if tone(one) == "quiet" else one.decision.action
+
+
+def _version(one: ModelVersion, metric: str) -> dict[str, str]:
+    return {
+        "number": str(one.version),
+        "aliases": ", ".join(one.aliases),
+        "as_of": day(one.as_of),
+        "holdout": number(one.metrics.get("holdout", {}).get(metric)),
+        "baseline": number(one.baseline.get(metric)),
+        "why": "; ".join(one.reasons),
+        "commit": one.commit[:8],
+        "data": f"version {one.data_version}",
+    }

@@ -1,0 +1,215 @@
+"""Half a year of nights of a made-up project, as the records say them: no drift, then drift, then retrains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from nightshift.drift.profile import CategoryColumn, Column, NumericColumn, Profile
+from nightshift.findings import Decision, Estimated, Night, Realised, Signal
+from nightshift.records import ModelVersion, Window
+from nightshift.report.data import Period, ReportData
+
+PROJECT = "flights-delay"
+BEGIN = datetime(2013, 6, 1, tzinfo=UTC)
+STEP = timedelta(days=7)
+
+
+def numeric(name: str, reference: np.ndarray, values: np.ndarray, nulls: int = 0) -> NumericColumn:
+    """The profile of `values` in buckets laid on `reference`, counted by numpy."""
+    edges = np.unique(np.quantile(reference, np.linspace(0, 1, 21)))
+    places = np.searchsorted(edges, values, side="right")
+    places[values == edges[-1]] = edges.size - 1
+    counts = np.bincount(places, minlength=edges.size + 1)
+    sums = np.bincount(places, weights=values, minlength=edges.size + 1)
+    return NumericColumn(
+        name=name, role="feature", edges=edges, counts=counts, sums=sums, nulls=nulls, infinite=0,
+        mean=float(values.mean()), m2=float(((values - values.mean()) ** 2).sum()),
+        minimum=float(values.min()), maximum=float(values.max()),
+    )  # fmt: skip
+
+
+def category(
+    name: str, counts: dict[str, int], others: int = 0, new: int = 0, nulls: int = 0
+) -> CategoryColumn:
+    """The profile of a column of categories."""
+    return CategoryColumn(
+        name, "feature", tuple(counts), np.array([*counts.values(), others, new]), nulls, b""
+    )
+
+
+def profile_of(columns: Sequence[Column], rows: int) -> Profile:
+    """A profile of these columns, without segments."""
+    return Profile(rows=rows, columns={one.name: one for one in columns}, segments={})
+
+
+def profiles() -> tuple[Profile, Profile]:
+    """A reference and a window in which the temperature rose, the distance grew a tail and a carrier came."""
+    random = np.random.default_rng(3)
+    warm, warmer = random.normal(52, 16, 20_000), random.normal(73, 9, 3_000)
+    far, farther = random.lognormal(6.5, 0.7, 20_000), random.lognormal(6.6, 0.9, 3_000)
+    return (
+        profile_of(
+            [
+                numeric("temp", warm, warm),
+                numeric("distance", far, far, nulls=20),
+                category("carrier", {"UA": 6000, "B6": 5000, "EV": 5000, "DL": 4000}),
+            ],
+            20_000,
+        ),
+        profile_of(
+            [
+                numeric("temp", warm, warmer),
+                numeric("distance", far, farther, nulls=120),
+                category("carrier", {"UA": 800, "B6": 900, "EV": 300, "DL": 700}, new=300),
+            ],
+            3_000,
+        ),
+    )
+
+
+def signals() -> tuple[Signal, ...]:
+    """Tonight's signals: four alarms, one that has too few rows, and many that say nothing."""
+    found = [
+        Signal(name="psi", family="feature", column="temp", value=0.61, effect_floor=0.1, p_value=1e-12, alarm=True, weight=0.21),
+        Signal(name="wasserstein_iqr", family="feature", column="temp", value=0.98, effect_floor=0.2, p_value=1e-9, alarm=True, weight=0.21),
+        Signal(name="new_category", family="feature", column="carrier", value=0.1, effect_floor=0.01, p_value=1e-6, alarm=True, weight=0.09),
+        Signal(name="missing_rate", family="feature", column="distance", value=0.039, effect_floor=0.02, p_value=0.0004, alarm=True, weight=0.15),
+        Signal(name="psi", family="feature", column="temp", segment="origin=LGA", value=None, effect_floor=0.1, p_value=None, alarm=False, weight=0.21, note="too few rows: 132 of the 200 needed"),
+        Signal(name="psi", family="prediction", column="score", value=0.04, effect_floor=0.1, p_value=0.08, alarm=False),
+        Signal(name="volume", family="volume", value=-0.06, effect_floor=0.5, p_value=0.4, alarm=False),
+    ]  # fmt: skip
+    random = np.random.default_rng(5)
+    for place in range(30):
+        found.append(
+            Signal(
+                name=str(random.choice(["psi", "ks", "jensen_shannon"])),
+                family="feature",
+                column=f"weather_{place:02d}",
+                value=float(random.uniform(0, 0.09)),
+                effect_floor=0.1,
+                p_value=float(random.uniform(0.01, 1)),
+                alarm=False,
+                weight=0.01,
+            )  # fmt: skip
+        )
+    return tuple(found)
+
+
+def night(place: int, action: Any = "watch", reasons: tuple[str, ...] = (), **changes: Any) -> Night:
+    """The night `place` weeks after the beginning."""
+    as_of = BEGIN + place * STEP
+    values: dict[str, Any] = {
+        "project": PROJECT, "as_of": as_of, "window": Window.until(as_of, STEP), "state": "done",
+        "decision": Decision(action=action, reasons=reasons, causes=changes.pop("causes", ())),
+        "champion": 1, "seconds": 4.2, "finished_at": as_of + timedelta(hours=2, seconds=5),
+    }  # fmt: skip
+    return Night(**{**values, **changes})
+
+
+def nights() -> tuple[Night, ...]:
+    """Thirty nights: quiet ones, watched ones, a failed one, one on hold, two promoted retrains and one refused."""
+    every = [night(place) for place in range(30)]
+    every[5] = night(
+        5, causes=("drift:temp",), reasons=("temp drifted on 1 of the last 3 nights; 2 are needed",)
+    )
+    every[6] = night(
+        6,
+        "retrain",
+        ("temp drifted on 2 of the last 3 nights (PSI 0.31 against 0.1)",),
+        trained=2,
+        promoted=True,
+        seconds=41.0,
+    )
+    every[11] = night(
+        11,
+        champion=2,
+        state="failed",
+        error="the source 'weather' cannot be read: /data/weather.parquet is missing; restore it, then run: nightshift nightly flights-delay",
+        seconds=0.8,
+    )
+    every[13] = night(13, "hold", ("41 % of dep_hour is missing; 0.2 % in the reference",), champion=2)
+    every[17] = night(
+        17,
+        "retrain",
+        ("realised log_loss is 0.021 worse than expected (95 %: 0.008 to 0.034)",),
+        champion=2,
+        trained=3,
+        seconds=38.0,
+    )
+    for place in range(18, 29):
+        every[place] = night(place, champion=2)
+    every[29] = night(
+        29, "retrain",
+        ("temp drifted on 2 of the last 3 nights: PSI 0.61 against a floor of 0.1, 21 % of the champion's importance",
+         "estimated roc_auc is 0.019 below what the holdout promised"),
+        champion=2, causes=("drift:temp",), trained=4, promoted=True, seconds=39.5,
+    )  # fmt: skip
+    return tuple(every)
+
+
+def timeline() -> tuple[Period, ...]:
+    """Thirty weeks; two without labels yet."""
+    random = np.random.default_rng(11)
+    version, found = 1, []
+    for place, one in enumerate(nights()):
+        level = 0.715 - 0.002 * min(place, 6) + (0.012 if place > 6 else 0) - 0.0006 * max(place - 7, 0)
+        estimated = level + random.normal(0, 0.002)
+        is_known = place < 28 and place != 11
+        found.append(
+            Period(
+                window=one.window,
+                version=version,
+                rows=int(random.integers(5800, 6800)),
+                coverage=1.0 if place < 26 else max(0.0, 0.9 - 0.45 * (place - 26)),
+                realised=level + random.normal(0, 0.004) if is_known else None,
+                estimated=estimated if place != 11 else None,
+                expected=0.712 if version == 1 else 0.718,
+            )  # fmt: skip
+        )
+        version = one.trained if one.promoted and one.trained else version
+    return tuple(found)
+
+
+def version(number: int, **changes: Any) -> ModelVersion:
+    """A registered version."""
+    as_of = BEGIN + number * 6 * STEP
+    values: dict[str, Any] = {
+        "project": PROJECT, "version": number, "run_id": f"run{number}", "created_at": as_of, "as_of": as_of,
+        "window": Window.until(as_of, timedelta(days=208)), "data_table": "dataset", "data_version": number * 3,
+        "data_digest": "d", "spec_hash": "s", "commit": "0123456789abcdef", "seed": 0, "model_sha256": "m",
+        "metrics": {"holdout": {"roc_auc": 0.71 + 0.002 * number}}, "baseline": {"roc_auc": 0.5},
+        "promoted": number != 3,
+        "reasons": ("roc_auc 0.716 is not better than the champion's 0.718 on the same rows",) if number == 3
+        else ("roc_auc is better than the champion's on the same rows",),
+    }  # fmt: skip
+    return ModelVersion(**{**values, **changes})
+
+
+def story(**changes: Any) -> ReportData:
+    """The whole report."""
+    reference, window = profiles()
+    every = nights()
+    tonight = every[-1].window
+    values: dict[str, Any] = {
+        "project": PROJECT, "metric": "roc_auc", "nights": every, "written_at": every[-1].finished_at,
+        "purpose": "Tell ground crews, hours ahead, which departures will land more than 15 minutes late.",
+        "owner": "ground-ops", "signals": signals(), "timeline": timeline(),
+        "realised": Realised(
+            window=Window.until(tonight.start, STEP), metric="roc_auc", metrics={"roc_auc": 0.703}, expected={"roc_auc": 0.718},
+            rows=6321, labelled=5689, loss=0.015, loss_interval=(0.004, 0.026),
+        ),
+        "estimated": Estimated(
+            window=tonight, metric="roc_auc", method="cbpe", metrics={"roc_auc": 0.699}, expected={"roc_auc": 0.718},
+            rows=6104, loss=0.019, loss_interval=(0.011, 0.027), error=-0.004,
+            assumption="scores stay calibrated: holds under a shift of the features, not of what they mean",
+        ),
+        "versions": (
+            version(4, aliases=("champion",)), version(3), version(2, aliases=("previous",)), version(1),
+        ),
+        "reference": reference, "window": window,
+    }  # fmt: skip
+    return ReportData(**{**values, **changes})
