@@ -7,6 +7,7 @@ from datetime import datetime
 from prefect import flow
 
 from flows.declared import declared, window_run_name
+from flows.parameters import ProjectName
 from nightshift.dataset.stage import fingerprint_of
 from nightshift.locks import only_one
 from nightshift.records import Snapshot
@@ -19,7 +20,10 @@ from tasks.validate import validate
 
 @flow(name="ingest", flow_run_name=window_run_name)
 def ingest(
-    project: str, start: datetime | None = None, end: datetime | None = None, as_of: datetime | None = None
+    project: ProjectName,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    as_of: datetime | None = None,
 ) -> Snapshot:
     """Replace a window of a project's dataset by what its sources hold now.
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from prefect import flow
 
 from flows.declared import declared, window_run_name
+from flows.parameters import ProjectName
 from nightshift.dataset.stage import fingerprint_of
 from nightshift.locks import only_one
 from nightshift.records import Scored
@@ -20,7 +21,7 @@ from tasks.validate import validate
 
 @flow(name="predict", flow_run_name=window_run_name)
 def predict(
-    project: str,
+    project: ProjectName,
     start: datetime | None = None,
     end: datetime | None = None,
     as_of: datetime | None = None,

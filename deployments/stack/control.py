@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from deployments.stack import health, process, record
 from deployments.stack.record import Record
-from deployments.stack.servers import MLFLOW, PREFECT, SERVERS, Server
+from deployments.stack.servers import MLFLOW, PREFECT, Server
+from deployments.stack.worker import WORKER
 from nightshift.atomic import disk_faults
 from nightshift.errors import OutsideError, TransientError
 from nightshift.settings import Settings
@@ -19,36 +21,41 @@ LOCK_SECONDS = 120.0
 
 _POLL_SECONDS = 0.1
 
+_SERVICES = (PREFECT, MLFLOW, WORKER)
+
 Report = Callable[[str], None]
 Prepare = Callable[[Settings], object]
 
 
 @dataclass(frozen=True)
 class Service:
-    """One server of the stack, as it is now.
+    """One service of the stack, as it is now.
 
     Attributes:
-        name: `prefect` or `mlflow`.
-        url: what clients are given (PREFECT_API_URL, MLFLOW_TRACKING_URI); empty if it was never started.
+        name: `prefect`, `mlflow` or `worker`.
+        url: what clients are given (PREFECT_API_URL, MLFLOW_TRACKING_URI), for the worker the API that it takes
+            runs from; empty if it was never started.
         pid: None if it does not run, or is somebody else's.
         healthy: whether it answers.
+        page_path: what follows the server's address on the page that shows the service.
     """
 
     name: str
     url: str
     pid: int | None
     healthy: bool
+    page_path: str = ""
 
     @property
     def page(self) -> str:
         """The address to open in a browser."""
-        return self.url.removesuffix("/").removesuffix("/api")
+        return self.url and self.url.removesuffix("/").removesuffix("/api") + self.page_path
 
 
 def up(
     settings: Settings, on_progress: Report = lambda message: None, *, prepare_mlflow: Prepare | None = None
 ) -> list[Service]:
-    """Start what does not run, both servers at once, and return when they answer.
+    """Start what does not run, both servers at once and the worker after its server; return when all answer.
 
     Args:
         settings: whose home the stack belongs to, and which servers are somebody else's.
@@ -58,19 +65,20 @@ def up(
             clients take for it, belongs here.
 
     Raises:
-        OutsideError: a server died or did not answer in time; the other is left running.
+        OutsideError: one died or did not answer in time; the others are left running.
         TransientError: another command holds the stack.
     """
     known = record.read(settings.home_path)
-    local = [server for server in SERVERS if not _external(server, settings, known.get(server.name))]
+    local = {server.name for server in _SERVICES if not _external(server, settings, known)}
+    lines = [[server for server in line if server.name in local] for line in ((PREFECT, WORKER), (MLFLOW,))]
     if local:
         with _held(settings):
-            _bring_up(local, settings, on_progress, prepare_mlflow)
+            _bring_up([line for line in lines if line], settings, on_progress, prepare_mlflow)
     return status(settings)
 
 
 def down(settings: Settings) -> list[Service]:
-    """Stop both servers with all their children, and return those that ran.
+    """Stop the worker and both servers with all their children, and return those that ran.
 
     Raises:
         OutsideError: a process survived even SIGKILL.
@@ -81,8 +89,10 @@ def down(settings: Settings) -> list[Service]:
         return []
     with _held(settings):
         known = record.read(home)
-        running = [server for server in SERVERS if process.family({server.mark(settings)})]
-        process.stop({server.mark(settings) for server in running})
+        running = [server for server in _SERVICES if process.family({server.mark(settings)})]
+        # The worker first: its runs tell the server how they ended.
+        for group in ([WORKER], [PREFECT, MLFLOW]):
+            process.stop({server.mark(settings) for server in group if server in running})
         stopped = []
         for server in running:
             last = known.get(server.name) or Record(port=0, url="", log=str(server.log(settings)))
@@ -93,9 +103,13 @@ def down(settings: Settings) -> list[Service]:
 
 
 def status(settings: Settings) -> list[Service]:
-    """Both servers as they are now. Starts nothing, and waits for nothing but their answers."""
+    """Every service as it is now, without a worker where the server is somebody else's, who has his own.
+
+    Starts nothing, and waits for nothing but their answers.
+    """
     known = record.read(settings.home_path)
-    return [_look(server, settings, known.get(server.name)) for server in SERVERS]
+    shown = (PREFECT, MLFLOW) if _external(WORKER, settings, known) else _SERVICES
+    return [_look(server, settings, known) for server in shown]
 
 
 def ensure_prefect(settings: Settings, on_progress: Report = lambda message: None) -> str:
@@ -109,25 +123,28 @@ def ensure_prefect(settings: Settings, on_progress: Report = lambda message: Non
         OutsideError: the server died or did not answer in time.
         TransientError: another command holds the stack.
     """
-    known = record.read(settings.home_path).get(PREFECT.name)
-    if external := _external(PREFECT, settings, known):
+    records = record.read(settings.home_path)
+    if external := _external(PREFECT, settings, records):
         return external
+    known = records.get(PREFECT.name)
     if known and health.is_up(PREFECT, settings, known):
         return known.url
     with _held(settings):
-        _bring_up([PREFECT], settings, on_progress, None)
+        _bring_up([[PREFECT]], settings, on_progress, None)
         return record.read(settings.home_path)[PREFECT.name].url
 
 
-def _external(server: Server, settings: Settings, known: Record | None) -> str | None:
+def _external(server: Server, settings: Settings, records: Mapping[str, Record]) -> str | None:
     """The URL that the settings name, unless it is the local server's own, exported for other clients."""
     url = server.external(settings)
-    is_own = known is not None and url is not None and url.rstrip("/") == known.url
+    own = records.get((PREFECT if server is WORKER else server).name)
+    is_own = own is not None and url is not None and url.rstrip("/") == own.url
     return None if is_own else url
 
 
-def _look(server: Server, settings: Settings, known: Record | None) -> Service:
-    if external := _external(server, settings, known):
+def _look(server: Server, settings: Settings, records: Mapping[str, Record]) -> Service:
+    known = records.get(server.name)
+    if external := _external(server, settings, records):
         answers = health.answers(external.rstrip("/") + server.health_path)
         return Service(server.name, external, None, healthy=answers)
     running = health.find(server, settings, known)
@@ -136,6 +153,7 @@ def _look(server: Server, settings: Settings, known: Record | None) -> Service:
         url=known.url if known else "",
         pid=running.pid if running else None,
         healthy=health.is_up(server, settings, known),
+        page_path=server.page_path,
     )
 
 
@@ -162,15 +180,18 @@ def _held(settings: Settings) -> Iterator[None]:
 
 
 def _bring_up(
-    servers: Iterable[Server], settings: Settings, report: Report, prepare_mlflow: Prepare | None
+    lines: Iterable[Sequence[Server]], settings: Settings, report: Report, prepare_mlflow: Prepare | None
 ) -> None:
-    """Take the servers through their steps in turn, until each is up or has failed."""
+    """Take each line's services, one after the other, through their steps, until all are up or have failed."""
     # Imported here: a call that finds the server running needs none of it.
     from deployments.stack import start
 
     pending = {
-        server.name: start.bring_up(server, settings, report, prepare_mlflow if server is MLFLOW else None)
-        for server in servers
+        line[0].name: chain.from_iterable(
+            start.bring_up(server, settings, report, prepare_mlflow if server is MLFLOW else None)
+            for server in line
+        )
+        for line in lines
     }
     failures: list[OutsideError] = []
     while pending:

@@ -31,6 +31,8 @@ def is_up(server: Server, settings: Settings, known: Record | None) -> bool:
     return (
         known is not None
         and running is not None
+        # A worker that still polls the address at which the Prefect server was before is of no use.
+        and known.url == server.url(settings, known.port)
         and _answers(known.port, server.api_path + server.health_path)
         and process.listens(running, known.port)
     )

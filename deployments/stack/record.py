@@ -1,4 +1,4 @@
-"""What `stack.json` remembers of the two servers: where each listens and which process it is."""
+"""What `stack.json` remembers of the services: where each listens and which process it is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nightshift.errors import OutsideError
 
 @dataclass(frozen=True)
 class Record:
-    """One server as it was last started.
+    """One service as it was last started.
 
     Attributes:
         port: on 127.0.0.1; kept when the server is taken down, so that bookmarks survive.

@@ -1,4 +1,4 @@
-"""The two servers of the stack: the command, the environment and the health check of each."""
+"""The services of the stack and its two servers: the command, the environment and the health check of each."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Server:
-    """How one server is started and recognised.
+    """How one service is started and recognised.
 
     Attributes:
         api_path: what follows host and port in the URL that clients are given.
-        health_path: what follows that URL and answers 200 when the server is ready.
+        health_path: what follows host, port and `api_path`, and answers 200 when the service is ready.
         command: the command line, given the port.
         environment: what is set for it, given the port.
         keeps: which inherited variables whose name begins with `owns` it may see, by their beginning.
         owns: the beginning of the variables that configure this server or its clients.
         folder: the working directory; None for the caller's.
         external: the URL of the server that the settings name instead of a local one.
+        defaults: what is set for it unless the caller's environment sets it.
+        works_for: the URL of the API that it takes its work from, for what is no server itself.
+        page_path: what follows that server's address on the page that shows the service to a person.
     """
 
     name: str
@@ -38,10 +41,13 @@ class Server:
     keeps: tuple[str, ...]
     folder: Callable[[Settings], Path | None]
     external: Callable[[Settings], str | None]
+    defaults: Callable[[Settings], dict[str, str]] = lambda settings: {}
+    works_for: Callable[[Settings], str] | None = None
+    page_path: str = ""
 
-    def url(self, port: int) -> str:
-        """The address clients are given."""
-        return f"http://{HOST}:{port}{self.api_path}"
+    def url(self, settings: Settings, port: int) -> str:
+        """The address clients are given; for what is no server itself, that of the API it works for."""
+        return self.works_for(settings) if self.works_for else f"http://{HOST}:{port}{self.api_path}"
 
     def mark(self, settings: Settings) -> str:
         """What every process of this server carries in its environment, and no other process does."""
@@ -52,7 +58,7 @@ class Server:
         return settings.home_path / "logs" / f"{self.name}.log"
 
     def full_environment(self, settings: Settings, port: int) -> dict[str, str]:
-        """The caller's environment, less what configures clients, and what this server needs."""
+        """The caller's environment, less what configures clients, and what this service needs."""
         inherited: Mapping[str, str] = os.environ  # noqa: TID251 (handed on to a child, not read)
         kept = {
             name: value
@@ -61,7 +67,8 @@ class Server:
         }
         # Safe path: `python -m` would put the working directory, with whatever modules lie there, first.
         common = {"DO_NOT_TRACK": "true", "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
-        return kept | common | self.environment(settings, port) | {MARK: self.mark(settings)}
+        own = self.environment(settings, port) | {MARK: self.mark(settings)}
+        return self.defaults(settings) | kept | common | own
 
 
 def _prefect_command(settings: Settings, port: int) -> list[str]:
@@ -150,5 +157,3 @@ MLFLOW = Server(
     folder=lambda settings: None,
     external=_external_mlflow,
 )
-
-SERVERS = (PREFECT, MLFLOW)

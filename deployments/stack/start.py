@@ -1,4 +1,4 @@
-"""The steps that take one server from wherever it is to answering, or to an error with its last words."""
+"""The steps that take one service from wherever it is to answering, or to an error with its last words."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _launch(server: Server, settings: Settings, known: Record | None) -> Record:
             # A database in it may hold secrets.
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     pid = process.launch(server.command(settings, port), server.full_environment(settings, port), folder, log)
-    started = Record(port, server.url(port), str(log), pid, process.created(pid))
+    started = Record(port, server.url(settings, port), str(log), pid, process.created(pid))
     # Written before it answers: a command that is interrupted from here on leaves a server that is known.
     record.write(settings.home_path, server.name, started)
     return started
@@ -99,10 +99,10 @@ def _until_up(
 def _failure(server: Server, settings: Settings, started: Record) -> OutsideError:
     died = health.find(server, settings, started) is None
     what, remedy = (
-        (f"the {server.name} server died at its start", "mend what its log complains of")
+        (f"the local {server.name} died at its start", "mend what its log complains of")
         if died
         else (
-            f"the {server.name} server did not answer within {START_SECONDS:.0f} seconds",
+            f"the local {server.name} did not answer within {START_SECONDS:.0f} seconds",
             "see whether the machine is overloaded",
         )
     )
