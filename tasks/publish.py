@@ -9,7 +9,25 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from nightshift.quality.validate import Report
 from nightshift.records import Evaluation, Metrics, Scored, Snapshot
+from nightshift.report.chart import standalone
+from nightshift.report.data import ReportData
+from nightshift.report.distribution import distribution_chart, distribution_words
+from nightshift.report.page import pictured
+from nightshift.report.timeline import timeline_chart
+from nightshift.report.words import (
+    basis,
+    day,
+    headline,
+    number,
+    performance,
+    probability,
+    ranked,
+    reasons,
+    share,
+)
 from nightshift.spec.project import Project
+
+_MOST_SIGNALS = 100
 
 
 def publish_validation(project: Project, snapshot: Snapshot, report: Report) -> None:
@@ -20,7 +38,7 @@ def publish_validation(project: Project, snapshot: Snapshot, report: Report) -> 
         for one in report.columns
     )
     create_markdown_artifact(
-        key=f"{project.name}-validation",
+        key=_key(project.name, "validation"),
         description=f"Rows of {snapshot.window}",
         markdown=(
             f"## {project.name}, {snapshot.window}\n\n"
@@ -37,7 +55,7 @@ def publish_evaluation(project: Project, snapshot: Snapshot, evaluation: Evaluat
     parts: dict[str, Metrics] = {**evaluation.metrics, "baseline on holdout": evaluation.baseline}
     holdout = project.split_before(snapshot.as_of).holdout
     create_table_artifact(
-        key=f"{project.name}-metrics",
+        key=_key(project.name, "metrics"),
         description=f"Holdout {holdout}; {evaluation.metric} decides",
         table=[
             {"metric": name, **{part: _shown(metrics.get(name)) for part, metrics in parts.items()}}
@@ -56,7 +74,7 @@ def publish_evaluation(project: Project, snapshot: Snapshot, evaluation: Evaluat
     ]
     if rows:
         create_table_artifact(
-            key=f"{project.name}-slices", description=f"Holdout {holdout} by slice", table=rows
+            key=_key(project.name, "slices"), description=f"Holdout {holdout} by slice", table=rows
         )
 
 
@@ -69,7 +87,7 @@ def publish_plots(project: Project, plots: tuple[Path, ...]) -> None:
         for path in plots
     )
     create_markdown_artifact(
-        key=f"{project.name}-plots", markdown=images, description="Plots of the new version"
+        key=_key(project.name, "plots"), markdown=images, description="Plots of the new version"
     )
 
 
@@ -87,10 +105,83 @@ def publish_scored(project: Project, scored: Scored) -> None:
         ),
     ]
     create_table_artifact(
-        key=f"{project.name}-predictions",
+        key=_key(project.name, "predictions"),
         description=f"{scored.window} by version {scored.model_version}",
         table=table,
     )
+
+
+def publish_monitoring(report: ReportData) -> None:
+    """Tonight's decision in words, the signals by effect, what drifted, and the performance timeline.
+
+    A quiet night writes two or three small artifacts; pictures are drawn only of what drifted.
+    """
+    _publish_decision(report)
+    if report.signals:
+        _publish_signals(report)
+    if report.timeline:
+        create_markdown_artifact(
+            key=_key(report.project, "timeline"),
+            description=f"{report.metric}: realised against estimated, with retrains",
+            markdown=_image(timeline_chart(report.timeline, report.nights, report.metric), "timeline"),
+        )
+    pictures = [
+        f"### {name}\n\n{distribution_words(*both)}\n\n{_image(distribution_chart(*both), name)}"
+        for name, both in pictured(report).items()
+    ]
+    if pictures:
+        create_markdown_artifact(
+            key=_key(report.project, "drifted"),
+            description="Columns that drifted: the window against the reference",
+            markdown="\n\n".join(pictures),
+        )
+
+
+def _publish_decision(report: ReportData) -> None:
+    tonight = report.tonight
+    if tonight is None:
+        return
+    lines = [f"## {headline(tonight)}", "", *(f"- {reason}" for reason in reasons(tonight)), ""]
+    lines.append(f"Night of {day(tonight.as_of)}, rows of {tonight.window}.")
+    for name, found in (("Realised", report.realised), ("Estimated", report.estimated)):
+        if found is not None:
+            lines += ["", f"**{name}**: {performance(found)}.", "", f"*{basis(found)}*"]
+    create_markdown_artifact(
+        key=_key(report.project, "decision"), description=headline(tonight), markdown="\n".join(lines)
+    )
+
+
+def _publish_signals(report: ReportData) -> None:
+    signals = ranked(report.signals)
+    alarms = sum(one.alarm for one in signals)
+    shown = f"; the first {_MOST_SIGNALS}" if len(signals) > _MOST_SIGNALS else ""
+    create_table_artifact(
+        key=_key(report.project, "drift"),
+        description=f"{alarms} alarms in {len(signals)} signals, by effect{shown}",
+        table=[
+            {
+                "alarm": "ALARM" if one.alarm else "",
+                "column": one.column or "all rows",
+                "segment": one.segment,
+                "measure": one.name,
+                "effect": "too few" if one.value is None else number(one.value),
+                "matters from": number(one.effect_floor),
+                "p-value": probability(one.p_value),
+                "importance": share(one.weight, 1) if one.family == "feature" else "",
+                "note": one.note,
+            }
+            for one in signals[:_MOST_SIGNALS]
+        ],
+    )
+
+
+def _image(drawing: str, name: str) -> str:
+    return f"![{name}](data:image/svg+xml;base64,{base64.b64encode(standalone(drawing).encode()).decode()})"
+
+
+def _key(project: str, what: str) -> str:
+    """Prefect takes lower-case letters, digits and dashes."""
+    return f"{project}-{what}".replace("_", "-")
 
 
 def _shown(value: float | None) -> str:

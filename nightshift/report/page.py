@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from nightshift.drift.profile import Column, Profile
-from nightshift.findings import Estimated, Night, Realised, Signal
+from nightshift.findings import Night, Signal
 from nightshift.records import ModelVersion
 from nightshift.report.data import ReportData
 from nightshift.report.distribution import distribution_chart, distribution_words
 from nightshift.report.template import PAGE, environment
 from nightshift.report.timeline import timeline_chart
 from nightshift.report.words import (
+    basis,
     day,
     drifted,
     headline,
@@ -39,8 +40,11 @@ def render(report: ReportData) -> str:
         tone="quiet" if tonight is None else tone(tonight),
         reasons=() if tonight is None else reasons(tonight),
         facts=_facts(report),
-        realised=None if report.realised is None else _realised(report.realised),
-        estimated=None if report.estimated is None else _estimated(report.estimated),
+        performance=[
+            (name, performance(found), basis(found))
+            for name, found in (("Realised", report.realised), ("Estimated", report.estimated))
+            if found is not None
+        ],
         timeline=timeline_chart(report.timeline, report.nights, report.metric) if report.timeline else "",
         signals=[_signal(one) for one in signals[:first]],
         more_signals=[_signal(one) for one in signals[first:]],
@@ -83,16 +87,6 @@ def _facts(report: ReportData) -> list[tuple[str, str]]:
     if tonight.seconds:
         facts.append(("took", f"{tonight.seconds:.1f} s"))
     return facts
-
-
-def _realised(found: Realised) -> tuple[str, str]:
-    labels = f"{found.labelled:,} of {found.rows:,} labels are known ({share(found.labelled, found.rows)})"
-    return performance(found), f"{labels}, {found.window}"
-
-
-def _estimated(found: Estimated) -> tuple[str, str]:
-    error = "" if found.error is None else f"; off by {number(found.error)} where the truth is known by now"
-    return performance(found), f"{found.method.upper()}, {found.window}: {found.assumption}{error}"
 
 
 def _signal(one: Signal) -> dict[str, str | bool]:

@@ -50,7 +50,9 @@ tr.alarm td {{ background: var(--wash); }}
 tr.alarm td:first-child {{ box-shadow: inset 4px 0 var(--bad); }}
 td:first-child, th:first-child {{ padding-left: 10px; }}
 .badge {{ color: var(--tone); font-weight: 650; white-space: nowrap; }}
-.wide svg.chart {{ display: block; min-width: 640px; }}
+/* On a phone the newest end of the timeline shows first. */
+.wide {{ direction: rtl; }}
+.wide svg.chart {{ display: block; min-width: 640px; direction: ltr; }}
 .pictures {{ display: grid; gap: 20px 28px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 310px), 1fr)); }}
 .pictures p {{ margin: 0 0 4px; }}
 .pictures svg {{ width: 100%; }}
@@ -111,12 +113,12 @@ PAGE = """
 </dl>
 </section>
 
-{% if realised or estimated or timeline %}
+{% if performance or timeline %}
 <section>
 <h2>Performance</h2>
 <div class="split">
-{% for name, found in (("Realised", realised), ("Estimated", estimated)) if found %}
-<div><h3>{{ name }}</h3><p>{{ found[0] }}</p><p class="small">{{ found[1] }}</p></div>
+{% for name, words, rests_on in performance %}
+<div><h3>{{ name }}</h3><p>{{ words }}</p><p class="small">{{ rests_on }}</p></div>
 {% endfor %}
 </div>
 {% if timeline %}<div class="scroll wide">{{ timeline | safe }}</div>{% endif %}
@@ -157,7 +159,8 @@ signals</h2>
 <section>
 <h2>Model versions</h2>
 <div class="scroll"><table><thead><tr><th class="right">version</th><th>alias</th><th>as of</th>
-<th class="right">holdout {{ report.metric }}</th><th class="right">baseline</th><th>data</th><th>commit</th><th>why</th>
+<th class="right">holdout {{ report.metric }}</th><th class="right">baseline</th><th>data</th>
+<th>commit</th><th>why</th>
 </tr></thead><tbody>
 {% for one in versions %}
 <tr><td class="right">{{ one.number }}</td><td class="nowrap">{{ one.aliases }}</td>

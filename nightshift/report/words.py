@@ -76,6 +76,15 @@ def performance(found: Realised | Estimated) -> str:
     return text
 
 
+def basis(found: Realised | Estimated) -> str:
+    """What `performance` rests on: the labels that are known, or what the estimate assumes."""
+    if isinstance(found, Realised):
+        labels = f"{found.labelled:,} of {found.rows:,} labels are known"
+        return f"{labels} ({share(found.labelled, found.rows)}), {found.window}"
+    error = "" if found.error is None else f"; off by {number(found.error)} where the truth is known by now"
+    return f"{found.method.upper()}, {found.window}: {found.assumption}{error}"
+
+
 def number(value: float | None) -> str:
     """A number in four digits, as a person reads it.
 
