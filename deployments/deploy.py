@@ -1,0 +1,81 @@
+"""Bring prefect.yaml to the server: the deployments, and when each project's nights begin."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+from deployments.schedule import FILE
+from deployments.screen import Screen
+from deployments.stack import ensure_prefect, status, up
+from deployments.stack.clients import client_defaults
+from nightshift.errors import OutsideError
+from nightshift.settings import Settings, set_defaults
+
+_SECONDS = 300
+_LAST_LINES = 20
+
+
+def deploy_all(screen: Screen) -> None:
+    """Check prefect.yaml, see to it that there is a server and a worker, and run `prefect deploy --all`.
+
+    Raises:
+        RequestError: something in prefect.yaml is wrong; nothing was deployed.
+        OutsideError: the server or its worker did not start, or Prefect refused a deployment.
+    """
+    settings = Settings()
+    with screen.steps() as steps:
+        url = ensure_prefect(settings, steps.waiting)
+        # Before the first import of Prefect, which reads them then; its own command line inherits them.
+        set_defaults({"PREFECT_API_URL": url, **client_defaults(settings)})
+        from deployments.prefect_yaml import check
+
+        steps.waiting("reading prefect.yaml")
+        deployments = check(FILE, settings)
+        _ensure_worker(settings, steps.waiting)
+        steps.waiting("deploying")
+        _prefect_deploy()
+    _show(screen, deployments, url)
+
+
+def _ensure_worker(settings: Settings, report: Any) -> None:
+    """Start the stack unless its worker runs; where the server is somebody else's, workers are too."""
+    if any(service.name == "worker" and not service.healthy for service in status(settings)):
+        from registry.tracking import prepare
+
+        up(settings, report, prepare_mlflow=prepare)
+
+
+def _prefect_deploy() -> None:
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(FILE)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise OutsideError(
+            f"`prefect deploy` did not end within {_SECONDS} seconds", where="PREFECT_API_URL",
+            remedy="see `nightshift status`, then run this again",
+        ) from error  # fmt: skip
+    if done.returncode:
+        lines = (done.stdout + done.stderr).rstrip().splitlines()[-_LAST_LINES:]
+        raise OutsideError(
+            "`prefect deploy` failed; the end of what it said:\n"
+            + "\n".join(f"    {line}" for line in lines),
+            where=str(FILE.absolute()),
+            remedy="see `nightshift status`; a server of your own needs the pool first: "
+            "prefect work-pool create nightshift --type process",
+        )
+
+
+def _show(screen: Screen, deployments: list[dict[str, Any]], url: str) -> None:
+    page = url.removesuffix("/").removesuffix("/api") + "/deployments"
+    rows = []
+    for one in deployments:
+        schedules = one.get("schedules") or [{}]
+        rows += [
+            (one["name"] if first else "", each.get("slug"), each.get("cron"), each.get("timezone"))
+            for first, each in ((each is schedules[0], each) for each in schedules)
+        ]
+    screen.table("", ["deployment", "schedule", "cron", "time zone"], rows)
+    screen.say(f"Start and watch runs at {page}")
+    screen.result({"page": page, "api": url, "deployments": deployments})

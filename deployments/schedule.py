@@ -1,0 +1,155 @@
+"""The schedules in prefect.yaml: one a project, written from the project's own declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from deployments.screen import Screen
+from nightshift.atomic import replacing
+from nightshift.errors import RequestError
+from nightshift.settings import Settings
+from nightshift.spec.load import load_project, project_names
+from nightshift.spec.project import Project
+
+FILE = Path("prefect.yaml")
+"""Where Prefect looks for deployments: in the folder that a command is called from."""
+
+NIGHTLY = "nightly"
+"""The deployment that holds the projects' schedules."""
+
+Change = Literal["added", "updated", "removed", "unchanged"]
+
+
+def schedule_project(screen: Screen, project: str) -> None:
+    """Bring the project's schedule in prefect.yaml into step with its declaration.
+
+    A project that declares no night, or that is no longer there, loses its schedule.
+    """
+    settings = Settings()
+    if project not in project_names(settings.projects) and project in scheduled(FILE):
+        wanted = None
+    else:
+        wanted = wanted_schedule(load_project(project, settings.projects))
+    change = write_schedule(FILE, project, wanted)
+    screen.say(_told(project, wanted, change))
+    if change != "unchanged":
+        screen.say("The server learns of it with: nightshift deploy")
+    screen.result({"project": project, "change": change, "schedule": wanted})
+
+
+def wanted_schedule(project: Project) -> dict[str, Any] | None:
+    """The schedule that a project's `night` asks for, as prefect.yaml writes it; None without a night."""
+    if project.night is None:
+        return None
+    return {
+        "slug": project.name,
+        "cron": project.night.schedule,
+        "timezone": project.night.timezone,
+        "parameters": {"project": project.name},
+    }
+
+
+def write_schedule(path: Path, slug: str, wanted: Mapping[str, Any] | None) -> Change:
+    """Put one schedule into the file, or take it out when it is None; all else in the file stays as it is.
+
+    Keys of the schedule that `wanted` does not name, such as `active`, stay too.
+
+    Raises:
+        RequestError: there is no such file, it is no YAML, or it has no `nightly` deployment.
+    """
+    document = _read(path)
+    schedules = _schedules(document, path)
+    known = next((entry for entry in schedules if entry.get("slug") == slug), None)
+    change: Change
+    match known, wanted:
+        case None, None:
+            return "unchanged"
+        case None, _:
+            schedules.append(_as_written(wanted or {}))
+            change = "added"
+        case _, None:
+            schedules.remove(known)
+            change = "removed"
+        case _:
+            assert known is not None
+            assert wanted is not None
+            differing = {key: value for key, value in wanted.items() if known.get(key) != value}
+            if not differing:
+                return "unchanged"
+            known.update(_as_written(differing))
+            change = "updated"
+    with replacing(path) as draft:
+        _yaml().dump(document, draft)
+    return change
+
+
+def scheduled(path: Path) -> dict[str, dict[str, Any]]:
+    """The schedules that the file holds now, by slug."""
+    return {str(entry.get("slug")): dict(entry) for entry in _schedules(_read(path), path)}
+
+
+def _schedules(document: Any, path: Path) -> Any:
+    """The list of the nightly deployment's schedules, as it stands in the document."""
+    deployments = (document or {}).get("deployments") or []
+    for deployment in deployments:
+        if deployment.get("name") == NIGHTLY:
+            if not deployment.get("schedules"):
+                deployment["schedules"] = []
+            return deployment["schedules"]
+    raise RequestError(
+        f"there is no deployment named {NIGHTLY!r}", where=str(path),
+        remedy=f"add it: - {{name: {NIGHTLY}, entrypoint: flows.nightly.nightly, work_pool: {{name: nightshift}}}}",
+    )  # fmt: skip
+
+
+def _read(path: Path) -> Any:
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return _yaml().load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RequestError(
+            "there is no prefect.yaml here", where=str(path.absolute()),
+            remedy="run this in the folder that holds it",
+        ) from error  # fmt: skip
+    except YAMLError as error:
+        raise RequestError(f"this is no YAML: {error}", where=str(path), remedy="mend the file") from error
+
+
+def _yaml() -> Any:
+    from ruamel.yaml import YAML
+
+    # Round trip: comments, order, quotes and the indentation of this repository's YAML stay.
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _as_written(entry: Mapping[str, Any]) -> Any:
+    """The entry in the style of the file: the cron line in quotes, the parameters on one line."""
+    from ruamel.yaml.comments import CommentedMap
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    written = CommentedMap(entry)
+    if "cron" in written:
+        written["cron"] = DoubleQuotedScalarString(written["cron"])
+    if "parameters" in written:
+        parameters = CommentedMap(written["parameters"])
+        parameters.fa.set_flow_style()
+        written["parameters"] = parameters
+    return written
+
+
+def _told(project: str, wanted: Mapping[str, Any] | None, change: Change) -> str:
+    when = f"{wanted['cron']} {wanted['timezone']}" if wanted else ""
+    match change:
+        case "unchanged":
+            return f"{project}: nothing to change ({when or 'it has no night'})"
+        case "removed":
+            return f"{project}: schedule removed, since it has no night"
+        case _:
+            return f"{project}: schedule {change}, {when}"
