@@ -8,21 +8,16 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nightshift.records import Split, Window
+from nightshift.spec.declaration import Column, Declaration
+from nightshift.spec.drift import Drift
 from nightshift.spec.durations import Duration
+from nightshift.spec.night import Night
 
 Kind = Literal["binary", "multiclass", "regression"]
-Column = Annotated[str, Field(min_length=1)]
-
 NAME_PATTERN = r"[a-z0-9]+(?:[-_][a-z0-9]+)*"
-
-
-class Declaration(BaseModel):
-    """A part of project.yaml: frozen, and refusing keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class FilesSource(Declaration):
@@ -117,17 +112,6 @@ class Gates(Declaration):
     """Changes to the gates that are on by default."""
 
 
-class Drift(Declaration):
-    """Changes to the drift policy that is on by default."""
-
-
-class Night(Declaration):
-    """When the nightly run starts."""
-
-    schedule: str
-    timezone: str = "UTC"
-
-
 class Project(Declaration):
     """One declared model: project.yaml together with the text of its SQL file."""
 
@@ -140,6 +124,7 @@ class Project(Declaration):
     split: SplitSpec = SplitSpec()
     learner: LightGBM = LightGBM(kind="lightgbm")
     evaluate: Evaluate = Evaluate()
+    refit: bool = False
     gates: Gates = Gates()
     drift: Drift = Drift()
     night: Night | None = None
@@ -163,6 +148,16 @@ class Project(Declaration):
         if twice:
             raise ValueError(
                 f"column {min(twice)!r} has more than one role among key, event_time, label and weight"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _some_night_may_train(self) -> Self:
+        quiet = self.drift.quiet_hours
+        if self.night and quiet and all(quiet.covers(at) for at in self.night.times_of_day()):
+            raise ValueError(
+                f"every night of {self.night.schedule!r} begins in drift.quiet_hours "
+                f"({quiet.start:%H:%M} to {quiet.end:%H:%M}), so none could ever retrain"
             )
         return self
 
