@@ -7,6 +7,7 @@ from datetime import datetime
 from prefect import flow
 
 from flows.declared import declared, training_run_name
+from flows.parameters import ProjectName
 from nightshift.dataset.stage import fingerprint_of
 from nightshift.evaluation.evaluate import deciding_metric
 from nightshift.locks import only_one
@@ -17,12 +18,13 @@ from nightshift.windows import moment
 from tasks.evaluate import evaluate
 from tasks.fit import fit
 from tasks.ingest import ingest
+from tasks.refit import refit
 from tasks.register import register
 from tasks.validate import validate
 
 
 @flow(name="train", flow_run_name=training_run_name)
-def train(project: str, as_of: datetime | None = None) -> tuple[ModelVersion, bool]:
+def train(project: ProjectName, as_of: datetime | None = None) -> tuple[ModelVersion, bool]:
     """Train a candidate of a project on what was known at as-of, and promote it if it earned it.
 
     Args:
@@ -39,4 +41,5 @@ def train(project: str, as_of: datetime | None = None) -> tuple[ModelVersion, bo
         recipe = digest(accepted.digest, accepted.version, spec.spec_hash, now)
         candidate = fit(spec, accepted, mark=recipe)
         evaluation = evaluate(spec, candidate, accepted, mark=digest(recipe, candidate.model_sha256))
-        return register(spec, candidate, evaluation, accepted)
+        live = refit(spec, candidate, accepted, mark=digest(recipe, candidate.model_sha256))
+        return register(spec, live, evaluation, accepted)

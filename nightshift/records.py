@@ -87,8 +87,37 @@ class Snapshot(Record):
     seconds: float = 0.0
 
 
+class Refit(Record):
+    """The evaluated recipe trained once more on every row known at as-of, and whether it agrees with that model.
+
+    Attributes:
+        model_sha256: of the refitted model.
+        learnt_until: end of the event times of the rows it learnt from.
+        rows: how many they are.
+        rounds: as many as the evaluated model keeps.
+        goes_live: it agrees with the evaluated model; else the evaluated model goes live.
+        reasons: the comparison in words.
+        numbers: what was compared, on the holdout rows, by name.
+    """
+
+    model_sha256: str
+    learnt_until: datetime
+    rows: int
+    rounds: int
+    goes_live: bool
+    reasons: tuple[str, ...]
+    numbers: Metrics
+    seconds: float
+
+
 class Candidate(Record):
-    """A trained model's folder, not yet a version."""
+    """A trained model's folder, not yet a version.
+
+    Attributes:
+        model_sha256: of the model that is evaluated.
+        learnt_until: end of the event times whose labels had a part in it; those of `validate` chose its rounds.
+        refit: the model trained once more on all that is known, if the project asks for it.
+    """
 
     project: str
     path: str
@@ -101,6 +130,27 @@ class Candidate(Record):
     unlabelled: int
     features: tuple[str, ...]
     seconds: float
+    learnt_until: datetime | None = None
+    refit: Refit | None = None
+
+    @property
+    def refit_goes_live(self) -> bool:
+        """Whether the refitted model, and not the evaluated one, is what will be served."""
+        return self.refit is not None and self.refit.goes_live
+
+    @property
+    def live_sha256(self) -> str:
+        """The SHA-256 of the model that will be served."""
+        return (
+            self.refit.model_sha256 if self.refit is not None and self.refit.goes_live else self.model_sha256
+        )
+
+    @property
+    def live_until(self) -> datetime | None:
+        """End of the event times whose labels had a part in the model that will be served."""
+        return (
+            self.refit.learnt_until if self.refit is not None and self.refit.goes_live else self.learnt_until
+        )
 
 
 class Evaluation(Record):
@@ -117,7 +167,16 @@ class Evaluation(Record):
 
 
 class ModelVersion(Record):
-    """A registered version of a project's model, and all that leads back from it."""
+    """A registered version of a project's model, and all that leads back from it.
+
+    Attributes:
+        model_sha256: of the live model, the one that is served.
+        metrics: of the evaluated model, on rows it did not learn from.
+        learnt_until: end of the event times whose labels had a part in the live model; None in records of old.
+        evaluated_until: the same of the evaluated model.
+        evaluated_sha256: of the evaluated model; the live one's unless a refitted model went live.
+        refit: how the refit went, if the project asks for it.
+    """
 
     project: str
     version: int
@@ -137,6 +196,15 @@ class ModelVersion(Record):
     baseline: Metrics
     promoted: bool
     reasons: tuple[str, ...]
+    learnt_until: datetime | None = None
+    evaluated_until: datetime | None = None
+    evaluated_sha256: str = ""
+    refit: Refit | None = None
+
+    @property
+    def is_refitted(self) -> bool:
+        """Whether a refitted model is live, with the evaluated one kept beside it."""
+        return self.refit is not None and self.refit.goes_live
 
 
 class Scored(Record):

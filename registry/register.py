@@ -10,8 +10,10 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 
 from nightshift.errors import DataRefusedError
-from nightshift.evaluation.evaluate import measure
-from nightshift.records import Metrics, ModelVersion
+from nightshift.evaluation.compare import Comparison, compare, fair_rival
+from nightshift.learners.train import MODEL
+from nightshift.records import ModelVersion
+from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from registry.promotion import Promotion, decide
 from registry.run import MODEL_ARTIFACT, log_run, plain_tags
@@ -67,21 +69,20 @@ def _find(versions: Versions, mark: str) -> ModelVersion | None:
 
 
 def _compare(submission: Submission, versions: Versions, settings: Settings) -> Promotion:
-    """Score the champion on the candidate's own holdout rows, and decide."""
+    """Measure the champion beside the candidate, on holdout rows that neither has learnt from, and decide."""
     champion = versions.champion()
     if champion is None:
         return decide(submission.evaluation, None, None)
-    holdout = submission.project.split_before(submission.snapshot.as_of).holdout
-    theirs: Metrics | None
+    project, candidate, snapshot = submission.project, submission.candidate, submission.snapshot
+    rival = fair_rival(project, candidate, champion, project.split_before(snapshot.as_of).holdout.start)
+    ours = Scorer.load(Path(candidate.path) / MODEL)
+    comparison: Comparison | None = None
     try:
-        measured = measure(
-            submission.project, versions.scorer(champion), submission.snapshot, holdout, settings
-        )
-        theirs = measured.metrics(submission.project)
+        theirs = versions.evaluated_scorer(champion) if rival.is_evaluated else versions.scorer(champion)
+        comparison = compare(project, ours, theirs, rival, snapshot, settings)
     except DataRefusedError as error:
         logger.warning("register: the champion cannot score the holdout: %s", error.what)
-        theirs = None
-    return decide(submission.evaluation, champion.version, theirs)
+    return decide(submission.evaluation, champion.version, comparison)
 
 
 def _create(

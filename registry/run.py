@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
+from nightshift.evaluation.reference import MONITORING
 from nightshift.learners.artifact import read_manifest
+from nightshift.learners.refit import REFIT
 from nightshift.learners.train import MODEL, TRAINING
 from nightshift.metrics.curves import curves_of
 from nightshift.metrics.sample import Sample
@@ -25,7 +28,7 @@ from registry.promotion import Promotion
 from registry.submission import Submission
 from registry.tracking import experiment_id
 
-MODEL_ARTIFACT = "model"
+MODEL_ARTIFACT, EVALUATED_ARTIFACT = "model", "evaluated"
 
 
 def log_run(
@@ -61,11 +64,15 @@ def record_of(submission: Submission, decision: Promotion, run_id: str, settings
         spec_hash=candidate.spec_hash,
         commit=code_commit(settings.projects.absolute()),
         seed=candidate.seed,
-        model_sha256=candidate.model_sha256,
+        model_sha256=candidate.live_sha256,
         metrics=submission.evaluation.metrics,
         baseline=submission.evaluation.baseline,
         promoted=decision.promote,
-        reasons=decision.reasons,
+        reasons=(*decision.reasons, *(candidate.refit.reasons if candidate.refit else ())),
+        learnt_until=candidate.live_until,
+        evaluated_until=candidate.learnt_until,
+        evaluated_sha256=candidate.model_sha256,
+        refit=candidate.refit,
     )
 
 
@@ -90,6 +97,10 @@ def _metrics(submission: Submission) -> list[Metric]:
         "evaluate_seconds": submission.evaluation.seconds,
     }
     counts = {f"{part}_rows": rows for part, rows in submission.candidate.rows.items()}
+    refit = submission.candidate.refit
+    if refit is not None:
+        timings["refit_seconds"] = refit.seconds
+        counts["refit_rows"] = refit.rows
     return (
         final + rounds + [Metric(name, float(value), now, 0) for name, value in {**timings, **counts}.items()]
     )
@@ -131,6 +142,8 @@ def plain_tags(record: ModelVersion) -> dict[str, str]:
         "seed": str(record.seed),
         "model_sha256": record.model_sha256,
         "promoted": str(record.promoted).lower(),
+        "refitted": str(record.is_refitted).lower(),
+        **({"learnt_until": record.learnt_until.isoformat()} if record.learnt_until else {}),
     }
 
 
@@ -154,7 +167,12 @@ def _log_files(submission: Submission, client: MlflowClient, run_id: str) -> tup
     with tempfile.TemporaryDirectory() as name:
         staging = Path(name)
         metadata = {"project": submission.project.name, "purpose": submission.project.purpose}
-        save_mlmodel(folder / MODEL, staging / MODEL_ARTIFACT, metadata)
+        live = folder / REFIT / MODEL if submission.candidate.refit_goes_live else folder / MODEL
+        save_mlmodel(live, staging / MODEL_ARTIFACT, metadata)
+        if submission.candidate.refit_goes_live:
+            shutil.copytree(folder / MODEL, staging / EVALUATED_ARTIFACT)
+        if (folder / MONITORING).is_dir():
+            shutil.copytree(folder / MONITORING, staging / MONITORING)
         declared = submission.project.model_dump(mode="json", by_alias=True)
         (staging / "project.json").write_text(json.dumps(declared, indent=1))
         (staging / "dataset.sql").write_text(submission.project.sql_text)

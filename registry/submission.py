@@ -22,6 +22,7 @@ class Submission:
         """The same candidate from the same data and declaration has the same mark, and is registered once."""
         return digest(
             self.candidate.model_sha256,
+            self.candidate.live_sha256,
             self.candidate.spec_hash,
             self.snapshot.digest,
             self.snapshot.as_of.isoformat(),

@@ -10,11 +10,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from nightshift.errors import RequestError
+from nightshift.evaluation.reference import MONITORING
 from nightshift.records import ModelVersion
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from registry.mlmodel import MODEL_DATA
-from registry.run import MODEL_ARTIFACT
+from registry.run import EVALUATED_ARTIFACT, MODEL_ARTIFACT
 from registry.served import CHAMPION
 from registry.tracking import local_folder, mlflow_faults, open_client
 
@@ -81,17 +82,39 @@ class Versions:
         return every[wanted]
 
     def folder(self, version: ModelVersion) -> Path:
-        """The native model's files of `version`, on local disk."""
+        """The native files of the live model of `version`, on local disk."""
         uri = f"runs:/{version.run_id}/{MODEL_ARTIFACT}/{MODEL_DATA}"
         return local_folder(uri, self.settings)
 
+    def evaluated_folder(self, version: ModelVersion) -> Path:
+        """The native files of the model that was evaluated: the live one's, unless a refitted model is live."""
+        if not version.is_refitted:
+            return self.folder(version)
+        return local_folder(f"runs:/{version.run_id}/{EVALUATED_ARTIFACT}", self.settings)
+
+    def monitoring_files(self, version: ModelVersion) -> Path:
+        """The folder with what monitoring measures `version` against: `profile.json` and `calibration.json`.
+
+        Raises:
+            OutsideError: the version was made before there were such files.
+        """
+        return local_folder(f"runs:/{version.run_id}/{MONITORING}", self.settings)
+
     def scorer(self, version: ModelVersion) -> Scorer:
-        """The model of `version`, its checksums verified.
+        """The live model of `version`, its checksums verified.
 
         Raises:
             DataRefusedError: a file is missing or is not the one that was saved.
         """
         return Scorer.load(self.folder(version))
+
+    def evaluated_scorer(self, version: ModelVersion) -> Scorer:
+        """The model of `version` that was evaluated, its checksums verified.
+
+        Raises:
+            DataRefusedError: a file is missing or is not the one that was saved.
+        """
+        return Scorer.load(self.evaluated_folder(version))
 
     def _aliases(self) -> dict[str, int]:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,24 @@ def deciding_metric(project: Project) -> Metric:
     )
 
 
+def labelled_rows(
+    project: Project, columns: Iterable[str], snapshot: Snapshot, window: Window, settings: Settings
+) -> pa.Table:
+    """Those of `columns` that the dataset has, and the label, of a window's labelled rows in order of event time.
+
+    Raises:
+        DataRefusedError: the window has no labelled rows.
+    """
+    wanted = dict.fromkeys([*columns, project.label.column])
+    with engine(settings) as connection:
+        rows = SnapshotRows(project, snapshot, settings, connection)
+        known = [name for name in wanted if name in rows.schema.names]
+        table = rows.read(window, [quote(name) for name in known], labelled=True).read_all()
+    if table.num_rows == 0:
+        raise _nothing_to_measure(project, window)
+    return table
+
+
 def measure(
     project: Project, scorer: Scorer, snapshot: Snapshot, window: Window, settings: Settings
 ) -> Measured:
@@ -64,24 +83,23 @@ def measure(
         DataRefusedError: the window has no labelled rows, or none of a class that the model knows.
     """
     slices = list(project.evaluate.slices)
-    label = project.label.column
-    with engine(settings) as connection:
-        rows = SnapshotRows(project, snapshot, settings, connection)
-        columns = list(dict.fromkeys([*scorer.encoder.names, *slices, label]))
-        known = [name for name in columns if name in rows.schema.names]
-        table = rows.read(window, [quote(name) for name in known], labelled=True).read_all()
-    truth = scorer.codes(table[label])
+    table = labelled_rows(project, [*scorer.encoder.names, *slices], snapshot, window, settings)
+    truth = scorer.codes(table[project.label.column])
     if np.isnan(truth).any():
         logger.warning("evaluate: %d rows of classes the model never saw are left out", np.isnan(truth).sum())
         table = table.filter(pa.array(~np.isnan(truth)))
         truth = truth[~np.isnan(truth)]
     if len(truth) == 0:
-        raise DataRefusedError(
-            f"the window {window} has no labelled rows to measure the model on",
-            where=f"project {project.name}: split",
-            remedy="choose another as-of, or longer windows",
-        )
+        raise _nothing_to_measure(project, window)
     return Measured(truth, scorer.score(table).values, table.select(slices))
+
+
+def _nothing_to_measure(project: Project, window: Window) -> DataRefusedError:
+    return DataRefusedError(
+        f"the window {window} has no labelled rows to measure the model on",
+        where=f"project {project.name}: split",
+        remedy="choose another as-of, or longer windows",
+    )
 
 
 def evaluate(project: Project, candidate: Candidate, snapshot: Snapshot, settings: Settings) -> Evaluation:

@@ -54,31 +54,31 @@ class LightGBMLearner:
     """Trains and loads boosters."""
 
     def fit(self, task: Task, recipe: LightGBM) -> Fitted:
-        """Train up to `recipe.rounds` trees a class; keep those up to the best validation loss."""
+        """Train up to `recipe.rounds` trees a class; keep those up to the best validation loss, or all unwatched."""
         history: History = {}
         params = _params(task, recipe)
         names = _safe_names(task.train.features.column_names)
         try:
             train = _dataset(task.train, names, task.categories, params)
-            validate = _dataset(task.validate, names, task.categories, params, reference=train)
-            callbacks = [lgb.record_evaluation(history), _progress(recipe.rounds)]
-            if recipe.early_stopping is not None:
-                callbacks.append(
-                    lgb.early_stopping(recipe.early_stopping, first_metric_only=True, verbose=False)
-                )
+            watched: dict[str, lgb.Dataset] = {}
+            callbacks = [_progress(recipe.rounds)]
+            if task.validate is not None:
+                validate = _dataset(task.validate, names, task.categories, params, reference=train)
+                watched = {"validate": validate, "train": train}
+                callbacks += _watching(history, recipe.early_stopping)
             booster = lgb.train(
                 params,
                 train,
                 num_boost_round=recipe.rounds,
-                valid_sets=[validate, train],
-                valid_names=["validate", "train"],
+                valid_sets=list(watched.values()),
+                valid_names=list(watched),
                 callbacks=callbacks,
             )
         except lgb.basic.LightGBMError as error:
             raise RequestError(
                 f"LightGBM refuses: {error}", where="learner.params", remedy="correct learner.params"
             ) from error
-        rounds = len(next(iter(history["train"].values())))
+        rounds = len(next(iter(history["train"].values()))) if watched else recipe.rounds
         best = booster.best_iteration if booster.best_iteration > 0 else rounds
         # Only the kept trees go into the model: through text, so that what is scored now is what will be loaded.
         kept = lgb.Booster(model_str=booster.model_to_string(num_iteration=best))
@@ -92,6 +92,14 @@ class LightGBMLearner:
             raise DataRefusedError(
                 f"the model file cannot be read: {error}", where=str(folder / FILE_NAME), remedy="train again"
             ) from error
+
+
+def _watching(history: History, patience: int | None) -> list[Any]:
+    """Keep the losses of each round, and stop when that of `validate` has not improved for `patience` rounds."""
+    callbacks = [lgb.record_evaluation(history)]
+    if patience is not None:
+        callbacks.append(lgb.early_stopping(patience, first_metric_only=True, verbose=False))
+    return callbacks
 
 
 def _params(task: Task, recipe: LightGBM) -> dict[str, Any]:

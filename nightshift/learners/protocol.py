@@ -28,13 +28,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learnt from what."""
+    """What is to be learnt from what; without `validate`, for as many rounds as the recipe says."""
 
     kind: Kind
     classes: tuple[str, ...]
     categories: tuple[int, ...]
     train: Part
-    validate: Part
+    validate: Part | None
 
 
 class Model(Protocol):
@@ -58,7 +58,7 @@ class Fitted:
     """A trained model and how it came to be.
 
     Attributes:
-        history: metric by round, for the parts `train` and `validate`.
+        history: metric by round, for the parts `train` and `validate`; empty when there was nothing to watch.
         rounds: how many were trained.
         best_round: how many the model keeps.
     """
@@ -73,7 +73,7 @@ class Learner(Protocol):
     """Trains models of one kind and loads them again."""
 
     def fit(self, task: Task, recipe: LightGBM) -> Fitted:
-        """Train on `task.train`, stopping early by `task.validate`."""
+        """Train on `task.train`, stopping early by `task.validate` when it is there."""
         ...
 
     def load(self, folder: Path) -> Model:

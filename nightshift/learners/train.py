@@ -116,6 +116,7 @@ def _fit(
         unlabelled=target.unlabelled,
         features=tuple(encoder.names),
         seconds=0.0,
+        learnt_until=split.validate_.end,
     )
     return candidate, manifest
 
