@@ -4,37 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from nightshift.drift.profile import Profile
 from nightshift.findings import Estimated, Night, Realised, Signal
-from nightshift.records import ModelVersion, Record, Window
+from nightshift.records import ModelVersion
 
-
-class Period(Record):
-    """One stretch of the performance timeline.
-
-    Attributes:
-        window: the predictions' event times.
-        version: the version that made most of them; None when nobody knows.
-        rows: how many predictions there are.
-        coverage: the share of them whose label is known, 0 to 1.
-        realised: the deciding metric on the rows with a label; None when there are too few.
-        estimated: the same without labels; None when it was not estimated.
-        expected: what the version's holdout promised.
-    """
-
-    window: Window
-    version: int | None
-    rows: int
-    coverage: float
-    realised: float | None
-    estimated: float | None = None
-    expected: float | None = None
-
-    @property
-    def middle(self) -> datetime:
-        """The moment half-way, where a plot puts its point."""
-        return self.window.start + (self.window.end - self.window.start) / 2
+if TYPE_CHECKING:
+    from nightshift.performance.timeline import Period
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,10 @@ def basis(found: Realised | Estimated) -> str:
     if isinstance(found, Realised):
         labels = f"{found.labelled:,} of {found.rows:,} labels are known"
         return f"{labels} ({share(found.labelled, found.rows)}), {found.window}"
-    error = "" if found.error is None else f"; off by {number(found.error)} where the truth is known by now"
+    error = ""
+    if found.error is not None:
+        side = "high" if found.error > 0 else "low"
+        error = f"; {number(abs(found.error))} too {side} where the truth is known by now"
     return f"{found.method.upper()}, {found.window}: {found.assumption}{error}"
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from nightshift.drift.profile import CategoryColumn, Column, NumericColumn, Profile
 from nightshift.findings import Decision, Estimated, Night, Realised, Signal
+from nightshift.performance.timeline import Period
 from nightshift.records import ModelVersion, Window
-from nightshift.report.data import Period, ReportData
+from nightshift.report.data import ReportData
 
 PROJECT = "flights-delay"
 BEGIN = datetime(2013, 6, 1, tzinfo=UTC)
@@ -71,32 +72,37 @@ def profiles() -> tuple[Profile, Profile]:
     )
 
 
+def signal(
+    name: str, column: str, value: float | None, floor: float, p: float | None, **changes: Any
+) -> Signal:
+    """One signal of a feature; an alarm if it says so."""
+    values: dict[str, Any] = {"family": "feature", "alarm": False, "weight": 0.01, **changes}
+    return Signal(name=name, column=column, value=value, effect_floor=floor, p_value=p, **values)
+
+
 def signals() -> tuple[Signal, ...]:
     """Tonight's signals: four alarms, one that has too few rows, and many that say nothing."""
-    found = [
-        Signal(name="psi", family="feature", column="temp", value=0.61, effect_floor=0.1, p_value=1e-12, alarm=True, weight=0.21),
-        Signal(name="wasserstein_iqr", family="feature", column="temp", value=0.98, effect_floor=0.2, p_value=1e-9, alarm=True, weight=0.21),
-        Signal(name="new_category", family="feature", column="carrier", value=0.1, effect_floor=0.01, p_value=1e-6, alarm=True, weight=0.09),
-        Signal(name="missing_rate", family="feature", column="distance", value=0.039, effect_floor=0.02, p_value=0.0004, alarm=True, weight=0.15),
-        Signal(name="psi", family="feature", column="temp", segment="origin=LGA", value=None, effect_floor=0.1, p_value=None, alarm=False, weight=0.21, note="too few rows: 132 of the 200 needed"),
-        Signal(name="psi", family="prediction", column="score", value=0.04, effect_floor=0.1, p_value=0.08, alarm=False),
-        Signal(name="volume", family="volume", value=-0.06, effect_floor=0.5, p_value=0.4, alarm=False),
-    ]  # fmt: skip
     random = np.random.default_rng(5)
-    for place in range(30):
-        found.append(
-            Signal(
-                name=str(random.choice(["psi", "ks", "jensen_shannon"])),
-                family="feature",
-                column=f"weather_{place:02d}",
-                value=float(random.uniform(0, 0.09)),
-                effect_floor=0.1,
-                p_value=float(random.uniform(0.01, 1)),
-                alarm=False,
-                weight=0.01,
-            )  # fmt: skip
-        )
-    return tuple(found)
+    few = {"segment": "origin=LGA", "note": "too few rows: 132 of the 200 needed"}
+    return (
+        signal("psi", "temp", 0.61, 0.1, 1e-12, alarm=True, weight=0.21),
+        signal("wasserstein_iqr", "temp", 0.98, 0.2, 1e-9, alarm=True, weight=0.21),
+        signal("new_category", "carrier", 0.1, 0.01, 1e-6, alarm=True, weight=0.09),
+        signal("missing_rate", "distance", 0.039, 0.02, 0.0004, alarm=True, weight=0.15),
+        signal("psi", "temp", None, 0.1, None, weight=0.21, **few),
+        signal("psi", "score", 0.04, 0.1, 0.08, family="prediction"),
+        signal("volume", "", -0.06, 0.5, 0.4, family="volume"),
+        *(
+            signal(
+                "psi",
+                f"weather_{place:02d}",
+                float(random.uniform(0, 0.09)),
+                0.1,
+                float(random.uniform(0.01, 1)),
+            )
+            for place in range(30)
+        ),
+    )
 
 
 def night(place: int, action: Any = "watch", reasons: tuple[str, ...] = (), **changes: Any) -> Night:
@@ -113,33 +119,15 @@ def night(place: int, action: Any = "watch", reasons: tuple[str, ...] = (), **ch
 def nights() -> tuple[Night, ...]:
     """Thirty nights: quiet ones, watched ones, a failed one, one on hold, two promoted retrains and one refused."""
     every = [night(place) for place in range(30)]
-    every[5] = night(
-        5, causes=("drift:temp",), reasons=("temp drifted on 1 of the last 3 nights; 2 are needed",)
-    )
-    every[6] = night(
-        6,
-        "retrain",
-        ("temp drifted on 2 of the last 3 nights (PSI 0.31 against 0.1)",),
-        trained=2,
-        promoted=True,
-        seconds=41.0,
-    )
-    every[11] = night(
-        11,
-        champion=2,
-        state="failed",
-        error="the source 'weather' cannot be read: /data/weather.parquet is missing; restore it, then run: nightshift nightly flights-delay",
-        seconds=0.8,
-    )
+    missing = "the source 'weather' cannot be read: restore it, then run: nightshift nightly flights-delay"
+    watched = ("temp drifted on 1 of the last 3 nights; 2 are needed",)
+    drifted = ("temp drifted on 2 of the last 3 nights (PSI 0.31 against 0.1)",)
+    lost = ("realised log_loss is 0.021 worse than expected (95 %: 0.008 to 0.034)",)
+    every[5] = night(5, causes=("drift:temp",), reasons=watched)
+    every[6] = night(6, "retrain", drifted, trained=2, promoted=True, seconds=41.0)
+    every[11] = night(11, champion=2, state="failed", error=missing, seconds=0.8)
     every[13] = night(13, "hold", ("41 % of dep_hour is missing; 0.2 % in the reference",), champion=2)
-    every[17] = night(
-        17,
-        "retrain",
-        ("realised log_loss is 0.021 worse than expected (95 %: 0.008 to 0.034)",),
-        champion=2,
-        trained=3,
-        seconds=38.0,
-    )
+    every[17] = night(17, "retrain", lost, champion=2, trained=3, seconds=38.0)
     for place in range(18, 29):
         every[place] = night(place, champion=2)
     every[29] = night(
@@ -158,17 +146,20 @@ def timeline() -> tuple[Period, ...]:
     for place, one in enumerate(nights()):
         level = 0.715 - 0.002 * min(place, 6) + (0.012 if place > 6 else 0) - 0.0006 * max(place - 7, 0)
         estimated = level + random.normal(0, 0.002)
-        is_known = place < 28 and place != 11
+        realised = level + random.normal(0, 0.004)
+        rows = int(random.integers(5800, 6800))
+        known = 1.0 if place < 26 else max(0.0, 0.9 - 0.45 * (place - 26))
         found.append(
             Period(
                 window=one.window,
-                version=version,
-                rows=int(random.integers(5800, 6800)),
-                coverage=1.0 if place < 26 else max(0.0, 0.9 - 0.45 * (place - 26)),
-                realised=level + random.normal(0, 0.004) if is_known else None,
-                estimated=estimated if place != 11 else None,
-                expected=0.712 if version == 1 else 0.718,
-            )  # fmt: skip
+                metric="roc_auc",
+                versions=(version,),
+                rows=rows,
+                labelled=int(rows * known),
+                realised={"roc_auc": realised} if place < 28 and place != 11 else {},
+                estimated={"roc_auc": estimated} if place != 11 else {},
+                expected={"roc_auc": 0.712 if version == 1 else 0.718},
+            )
         )
         version = one.trained if one.promoted and one.trained else version
     return tuple(found)
@@ -177,14 +168,15 @@ def timeline() -> tuple[Period, ...]:
 def version(number: int, **changes: Any) -> ModelVersion:
     """A registered version."""
     as_of = BEGIN + number * 6 * STEP
+    worse = "roc_auc 0.716 is not better than the champion's 0.718 on the same rows"
+    better = "roc_auc is better than the champion's on the same rows"
     values: dict[str, Any] = {
         "project": PROJECT, "version": number, "run_id": f"run{number}", "created_at": as_of, "as_of": as_of,
         "window": Window.until(as_of, timedelta(days=208)), "data_table": "dataset", "data_version": number * 3,
         "data_digest": "d", "spec_hash": "s", "commit": "0123456789abcdef", "seed": 0, "model_sha256": "m",
         "metrics": {"holdout": {"roc_auc": 0.71 + 0.002 * number}}, "baseline": {"roc_auc": 0.5},
         "promoted": number != 3,
-        "reasons": ("roc_auc 0.716 is not better than the champion's 0.718 on the same rows",) if number == 3
-        else ("roc_auc is better than the champion's on the same rows",),
+        "reasons": (worse,) if number == 3 else (better,),
     }  # fmt: skip
     return ModelVersion(**{**values, **changes})
 
@@ -199,8 +191,8 @@ def story(**changes: Any) -> ReportData:
         "purpose": "Tell ground crews, hours ahead, which departures will land more than 15 minutes late.",
         "owner": "ground-ops", "signals": signals(), "timeline": timeline(),
         "realised": Realised(
-            window=Window.until(tonight.start, STEP), metric="roc_auc", metrics={"roc_auc": 0.703}, expected={"roc_auc": 0.718},
-            rows=6321, labelled=5689, loss=0.015, loss_interval=(0.004, 0.026),
+            window=Window.until(tonight.start, STEP), metric="roc_auc", metrics={"roc_auc": 0.703},
+            expected={"roc_auc": 0.718}, rows=6321, labelled=5689, loss=0.015, loss_interval=(0.004, 0.026),
         ),
         "estimated": Estimated(
             window=tonight, metric="roc_auc", method="cbpe", metrics={"roc_auc": 0.699}, expected={"roc_auc": 0.718},
