@@ -13,7 +13,7 @@ from nightshift.evaluation.evaluate import deciding_metric
 from nightshift.locks import only_one
 from nightshift.records import ModelVersion
 from nightshift.settings import Settings
-from nightshift.spec.project import digest
+from nightshift.spec.project import Project, digest
 from nightshift.windows import moment
 from tasks.evaluate import evaluate
 from tasks.fit import fit
@@ -31,10 +31,14 @@ def train(project: ProjectName, as_of: datetime | None = None) -> tuple[ModelVer
         project: a folder under projects/.
         as_of: the moment the run pretends is now; by default the last full hour.
     """
-    spec, now, settings = declared(project), moment(as_of), Settings()
+    return train_as_of(declared(project), moment(as_of))
+
+
+def train_as_of(spec: Project, now: datetime) -> tuple[ModelVersion, bool]:
+    """The steps of a training, for any flow that comes to one: the version, and whether it was made just now."""
     deciding_metric(spec)
-    window = spec.split_before(now).whole
-    with only_one("train", project, settings):
+    settings, window = Settings(), spec.split_before(now).whole
+    with only_one("train", spec.name, settings):
         rows = fingerprint_of(spec, window, settings)
         staged = ingest(spec, window, mark=rows)
         accepted = validate(spec, staged, now, mark=digest(rows, spec.spec_hash, now, settings.store_uri))

@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from nightshift.errors import RequestError, did_you_mean
 from nightshift.metrics import classification, regression
 from nightshift.metrics.declaration import Metric
-from nightshift.metrics.sample import Floats, Sample
+from nightshift.metrics.sample import Sample
 
 if TYPE_CHECKING:
     from nightshift.spec.project import Kind
 
 __all__ = [
     "Metric",
-    "baseline_scores",
     "default_metric",
     "evaluate_all",
     "evaluate_sample",
@@ -113,24 +111,3 @@ def finite(metrics: dict[str, float]) -> dict[str, float | None]:
     {'roc_auc': None, 'brier': 0.25}
     """
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-
-
-def baseline_scores(kind: Kind, y_train: ArrayLike, n: int, n_classes: int | None = None) -> Floats:
-    """Scores for `n` rows of a model that learnt nothing but the average of `y_train`.
-
-    Binary: the base rate, shape (n,). Multiclass: the class frequencies, shape (n, K), where K is
-    `n_classes` or else the highest code seen plus one. Regression: the mean, shape (n,). All NaN when
-    `y_train` is empty. The rows are one read-only row seen n times, and take no memory.
-
-    >>> baseline_scores("multiclass", [0, 1, 1, 1], n=2).tolist()
-    [[0.25, 0.75], [0.25, 0.75]]
-    """
-    labels = np.asarray(y_train)
-    if kind != "multiclass":
-        average = float(np.mean(labels, dtype=np.float64)) if labels.size else float("nan")
-        return np.broadcast_to(np.float64(average), (n,))
-    counts = np.bincount(labels.astype(np.intp), minlength=n_classes or 1)
-    if n_classes is not None and counts.size > n_classes:
-        raise ValueError(f"there is a class code {counts.size - 1} among {n_classes} classes")
-    frequencies = counts / labels.size if labels.size else np.full(counts.size, np.nan)
-    return np.broadcast_to(frequencies, (n, counts.size))

@@ -77,14 +77,21 @@ def predict(
         # A window that holds these predictions already is not written, and so not read; the counts still are.
         for _ in batches:
             pass
-    realised, realised_rows = gathered.realised(project)
-    seconds = time.perf_counter() - started
+    scored = _scored(project, snapshot, version, gathered, (lake.uri(TABLE), table_version))
+    scored = scored.model_copy(update={"seconds": time.perf_counter() - started})
     logger.info(
         "predict: %s rows of %s scored by version %d, predictions version %d, in %.1f s",
-        f"{gathered.rows:,}", snapshot.window, version.version, table_version, seconds,
+        f"{gathered.rows:,}", snapshot.window, version.version, table_version, scored.seconds,
     )  # fmt: skip
     if gathered.unseen:
         logger.warning("predict: categories never seen in training: %s", dict(gathered.unseen))
+    return scored
+
+
+def _scored(
+    project: Project, snapshot: Snapshot, version: ModelVersion, gathered: _Pass, table: tuple[str, int]
+) -> Scored:
+    realised, realised_rows = gathered.realised(project)
     return Scored(
         project=project.name,
         window=snapshot.window,
@@ -94,11 +101,11 @@ def predict(
         rows_scored=gathered.rows,
         rows_quarantined=snapshot.quarantined,
         unseen_categories=dict(gathered.unseen),
-        table=lake.uri(TABLE),
-        table_version=table_version,
+        table=table[0],
+        table_version=table[1],
         realised=realised,
         realised_rows=realised_rows,
-        seconds=seconds,
+        seconds=0.0,
     )
 
 

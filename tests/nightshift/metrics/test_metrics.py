@@ -17,7 +17,6 @@ from sklearn import metrics as sk
 from nightshift.errors import RequestError
 from nightshift.metrics.registry import (
     Metric,
-    baseline_scores,
     default_metric,
     evaluate_all,
     evaluate_sample,
@@ -368,17 +367,6 @@ def test_every_kind_has_one_default() -> None:
     defaults = {kind: [row.name for row in metrics_for(kind) if kind in row.default_for] for kind in KINDS}
     assert defaults == {"binary": ["roc_auc"], "multiclass": ["log_loss"], "regression": ["rmse"]}
     assert [default_metric(kind).name for kind in KINDS] == ["roc_auc", "log_loss", "rmse"]
-
-
-def test_the_baseline_knows_only_the_average() -> None:
-    assert baseline_scores("binary", [0, 1, 1, 1], 2).tolist() == [0.75, 0.75]
-    assert baseline_scores("regression", [1.0, 2.0, 6.0], 2).tolist() == [3.0, 3.0]
-    assert baseline_scores("multiclass", [0, 1, 1, 1], 1, n_classes=3).tolist() == [[0.25, 0.75, 0.0]]
-    assert baseline_scores("binary", [0, 1], 0).shape == (0,)
-    for kind in KINDS:
-        assert np.isnan(baseline_scores(kind, [], 3, n_classes=2)).all()
-    with pytest.raises(ValueError, match="class code 4"):
-        baseline_scores("multiclass", [0, 4], 1, n_classes=3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
