@@ -15,7 +15,7 @@ EFFECT = "effect:"
 """Under this and a cause's key: how large its effect was, times its floor or margin."""
 
 MEASURES = {"realised": "realised_loss_low", "estimated": "estimated_loss_low"}
-"""Which of Decision.numbers says that a night could tell whether the cause stood; `signals` for all others."""
+"""Which of Decision.numbers is there when a night could tell whether the cause stood; for others, its signals."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,13 @@ class Past:
 
     def _looked_at(self, cause: str) -> list[Night]:
         """The nights that could tell whether the cause stood."""
-        measure = MEASURES.get(cause, "signals")
-        return [
-            night
-            for night in self.nights
-            if night.decision.action != "hold" and night.decision.numbers.get(measure) not in (None, 0)
-        ]
+        measure = MEASURES.get(cause)
+
+        def could_tell(night: Night) -> bool:
+            numbers = night.decision.numbers
+            return bool(numbers.get("signals")) if measure is None else numbers.get(measure) is not None
+
+        return [night for night in self.nights if night.decision.action != "hold" and could_tell(night)]
 
 
 def retrained(night: Night) -> bool:
