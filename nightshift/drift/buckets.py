@@ -28,8 +28,9 @@ class Bucketer:
         self.edges = edges
         self.bins = edges.size - 1
         self.null = self.bins + 2
-        self._last = np.nextafter(edges[-1], np.inf)
-        self._starts = np.append(edges[:-1], self._last)
+        # The last bin is closed: what lies above begins at the next larger number.
+        with np.errstate(over="ignore"):
+            self._starts = np.append(edges[:-1], np.nextafter(edges[-1], np.inf))
         self._middle = float(edges[self.bins // 2])
         # An entry more for each bucket: the edge that a value must reach to be in the next one.
         self._next = np.append(self._starts, [np.inf, np.inf])

@@ -66,7 +66,7 @@ def from_json(text: str | bytes, where: str = "") -> Profile:
         )  # fmt: skip
     try:
         return _read(body)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         what = f"the profile is damaged: {type(error).__name__}: {error}"
         raise DataRefusedError(what, where=where, remedy=_REMEDY) from error
 

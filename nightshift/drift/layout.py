@@ -228,9 +228,12 @@ def quantile_edges(values: Floats, low: float, high: float, bins: int) -> Floats
     else:
         quantiles = np.quantile(values, np.linspace(0, 1, bins + 1), method="inverted_cdf")
         starts, times = np.unique(quantiles, return_counts=True)
-        alone = starts[times > 1]
+        # The sample's own ends give way to those of all values.
+        starts, alone = starts[1:-1], starts[times > 1]
     # A value that is alone in its bin: the bin ends at the next larger number there is.
-    edges = np.unique(np.concatenate(([low, high], starts, np.nextafter(alone, np.inf))))
+    with np.errstate(over="ignore"):
+        ends = np.nextafter(alone, np.inf)
+    edges = np.unique(np.concatenate(([low, high], starts, alone, ends)))
     edges = edges[np.isfinite(edges)]
     return edges if edges.size > 1 else np.array([np.nextafter(low, -np.inf), low])
 

@@ -14,21 +14,26 @@ _TOO_FAR = 1e4
 class Moments:
     """Moments of a column, group by group; group 0 is all rows.
 
-    Within a chunk with `d` = values less `middle`: mean = middle + sum(d) / n, m2 = sum(d^2) - sum(d)^2 / n. Chunks are
-    combined as in T. Chan, G. Golub and R. LeVeque, "Updating formulae and a pairwise algorithm for computing sample
-    variances", 1979.
+    Of values less `middle`, which keeps the digits of columns far from 0. Within a chunk with d = values less `middle`:
+    mean = sum(d) / n, m2 = sum(d^2) - sum(d)^2 / n. Chunks are combined as in T. Chan, G. Golub and R. LeVeque,
+    "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
 
     Attributes:
-        mean, m2, minimum, maximum: (groups,); NaN, but 0 for `m2`, where there are no values.
+        n, m2, minimum, maximum: (groups,); the last two are NaN where there are no values.
     """
 
     def __init__(self, groups: int, middle: float) -> None:
         self.middle = middle
         self.n = np.zeros(groups, dtype=np.int64)
-        self.mean = np.full(groups, np.nan)
+        self._offset = np.zeros(groups)
         self.m2 = np.zeros(groups)
         self.minimum = np.full(groups, np.nan)
         self.maximum = np.full(groups, np.nan)
+
+    @property
+    def mean(self) -> Floats:
+        """(groups,); NaN where there are no values."""
+        return np.where(self.n > 0, self.middle + self._offset, np.nan)
 
     def add(self, n: int, values: Floats, away: Floats) -> None:
         """Add `n` numbers to group 0.
@@ -73,11 +78,10 @@ class Moments:
         self._combine(present[some], n[some], total[some], m2[some])
 
     def _combine(self, groups: Counts, n: Counts, total: Floats, m2: Floats) -> None:
-        mean = self.middle + total / n
         before, both = self.n[groups], self.n[groups] + n
-        # The first values of a group meet a mean that is not there yet.
-        step = np.where(before > 0, mean - self.mean[groups], 0.0)
-        start = np.where(before > 0, self.mean[groups], mean)
-        self.mean[groups] = start + step * (n / both)
-        self.m2[groups] += np.maximum(m2, 0.0) + step * step * (before * (n / both))
+        step = total / n - self._offset[groups]
+        self._offset[groups] += step * (n / both)
+        # Squares too large for a float64 leave infinity less infinity.
+        m2 = np.where(np.isnan(m2), np.inf, np.maximum(m2, 0.0))
+        self.m2[groups] += m2 + step * step * (before * (n / both))
         self.n[groups] = both
