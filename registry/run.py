@@ -171,8 +171,7 @@ def _log_files(submission: Submission, client: MlflowClient, run_id: str) -> tup
         save_mlmodel(live, staging / MODEL_ARTIFACT, metadata)
         if submission.candidate.refit_goes_live:
             shutil.copytree(folder / MODEL, staging / EVALUATED_ARTIFACT)
-        if (folder / MONITORING).is_dir():
-            shutil.copytree(folder / MONITORING, staging / MONITORING)
+        shutil.copytree(folder / MONITORING, staging / MONITORING)
         declared = submission.project.model_dump(mode="json", by_alias=True)
         (staging / "project.json").write_text(json.dumps(declared, indent=1))
         (staging / "dataset.sql").write_text(submission.project.sql_text)

@@ -19,10 +19,14 @@ CHAMPION = "champion"
 
 
 class Served(Record):
-    """A model version and the local folder with its model."""
+    """A model version and the local folders with its model and with what monitoring measures it against.
+
+    `monitoring` is None of a version that was made without.
+    """
 
     version: ModelVersion
     folder: str
+    monitoring: str | None = None
 
 
 class _Remembered(Record):
@@ -40,7 +44,7 @@ def served(project: str, wanted: str | None, settings: Settings) -> Served:
     mark = _mark(settings)
     if is_champion and mark:
         remembered = _recall(project, settings)
-        if remembered is not None and remembered.mark == mark and Path(remembered.served.folder).is_dir():
+        if remembered is not None and remembered.mark == mark and _is_there(remembered.served):
             return remembered.served
     found = _ask(project, wanted, settings)
     if is_champion and mark:
@@ -49,12 +53,20 @@ def served(project: str, wanted: str | None, settings: Settings) -> Served:
     return found
 
 
+def _is_there(found: Served) -> bool:
+    return all(Path(folder).is_dir() for folder in (found.folder, found.monitoring) if folder is not None)
+
+
 def _ask(project: str, wanted: str | None, settings: Settings) -> Served:
     from registry.versions import Versions  # imports MLflow
 
     versions = Versions.of(project, settings)
     version = versions.chosen(wanted)
-    return Served(version=version, folder=str(versions.folder(version)))
+    return Served(
+        version=version,
+        folder=str(versions.folder(version)),
+        monitoring=str(versions.monitoring_files(version)) if versions.is_monitored(version) else None,
+    )
 
 
 def _mark(settings: Settings) -> str:

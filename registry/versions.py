@@ -92,8 +92,13 @@ class Versions:
             return self.folder(version)
         return local_folder(f"runs:/{version.run_id}/{EVALUATED_ARTIFACT}", self.settings)
 
+    def is_monitored(self, version: ModelVersion) -> bool:
+        """Whether `version` was registered with what monitoring measures it against."""
+        with mlflow_faults(self.settings):
+            return any(one.path == MONITORING for one in self.client.list_artifacts(version.run_id))
+
     def monitoring_files(self, version: ModelVersion) -> Path:
-        """The folder with what monitoring measures `version` against: `profile.json` and `calibration.json`.
+        """The folder with what monitoring measures `version` against: `profile.json` and `performance.json`.
 
         Raises:
             OutsideError: the version was made before there were such files.

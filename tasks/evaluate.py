@@ -11,8 +11,10 @@ from nightshift.spec.project import Project
 from tasks.policy import cached_step
 from tasks.publish import publish_evaluation
 
+_CODE = ("nightshift.evaluation", "nightshift.scoring", "nightshift.drift", "nightshift.performance")
 
-@task(name="evaluate", **cached_step("evaluate", "nightshift.evaluation", "nightshift.scoring"))
+
+@task(name="evaluate", **cached_step("evaluate", *_CODE))
 def evaluate(project: Project, candidate: Candidate, snapshot: Snapshot, mark: str) -> Evaluation:
     """Measure the candidate and a trivial baseline, overall and by slice."""
     evaluation = evaluate_candidate(project, candidate, snapshot, Settings())

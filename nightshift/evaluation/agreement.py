@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nightshift.evaluation.evaluate import deciding_metric, measure
+from nightshift.evaluation.evaluate import deciding_metric
+from nightshift.evaluation.measure import measure
 from nightshift.evaluation.paired import Answers, paired_gain
 from nightshift.learners.refit import Refitted
 from nightshift.learners.train import MODEL

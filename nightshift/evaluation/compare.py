@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightshift.evaluation.evaluate import deciding_metric, labelled_rows
+from nightshift.evaluation.evaluate import deciding_metric
+from nightshift.evaluation.measure import labelled_rows
 from nightshift.evaluation.paired import Answers, Paired, paired_gain
 from nightshift.records import Candidate, ModelVersion, Snapshot
 from nightshift.scoring.scorer import Scorer

@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightshift.dataset.rows import SnapshotRows
-from nightshift.engine import engine, quote
-from nightshift.errors import DataRefusedError
+from nightshift.evaluation.measure import Measured, measure
+from nightshift.evaluation.reference import save_references
 from nightshift.learners.train import MODEL, TRAINING
 from nightshift.metrics.registry import Metric, default_metric, evaluate_all, finite, metric
-from nightshift.metrics.sample import Floats
-from nightshift.records import Candidate, Evaluation, Metrics, Snapshot, Window
+from nightshift.records import Candidate, Evaluation, Metrics, Snapshot
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
@@ -28,19 +23,6 @@ logger = logging.getLogger(__name__)
 
 HOLDOUT = "holdout.npz"
 _MOST_SLICES = 20
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Labels and scores of a window's labelled rows, in order, with the columns to slice by."""
-
-    truth: Floats
-    scores: Floats
-    slices: pa.Table
-
-    def metrics(self, project: Project) -> Metrics:
-        """Every metric of the label's kind; None where it is undefined."""
-        return finite(evaluate_all(project.label.kind, self.truth, self.scores))
 
 
 def deciding_metric(project: Project) -> Metric:
@@ -56,54 +38,11 @@ def deciding_metric(project: Project) -> Metric:
     )
 
 
-def labelled_rows(
-    project: Project, columns: Iterable[str], snapshot: Snapshot, window: Window, settings: Settings
-) -> pa.Table:
-    """Those of `columns` that the dataset has, and the label, of a window's labelled rows in order of event time.
-
-    Raises:
-        DataRefusedError: the window has no labelled rows.
-    """
-    wanted = dict.fromkeys([*columns, project.label.column])
-    with engine(settings) as connection:
-        rows = SnapshotRows(project, snapshot, settings, connection)
-        known = [name for name in wanted if name in rows.schema.names]
-        table = rows.read(window, [quote(name) for name in known], labelled=True).read_all()
-    if table.num_rows == 0:
-        raise _nothing_to_measure(project, window)
-    return table
-
-
-def measure(
-    project: Project, scorer: Scorer, snapshot: Snapshot, window: Window, settings: Settings
-) -> Measured:
-    """Score a window's labelled rows with any model of the project.
-
-    Raises:
-        DataRefusedError: the window has no labelled rows, or none of a class that the model knows.
-    """
-    slices = list(project.evaluate.slices)
-    table = labelled_rows(project, [*scorer.encoder.names, *slices], snapshot, window, settings)
-    truth = scorer.codes(table[project.label.column])
-    if np.isnan(truth).any():
-        logger.warning("evaluate: %d rows of classes the model never saw are left out", np.isnan(truth).sum())
-        table = table.filter(pa.array(~np.isnan(truth)))
-        truth = truth[~np.isnan(truth)]
-    if len(truth) == 0:
-        raise _nothing_to_measure(project, window)
-    return Measured(truth, scorer.score(table).values, table.select(slices))
-
-
-def _nothing_to_measure(project: Project, window: Window) -> DataRefusedError:
-    return DataRefusedError(
-        f"the window {window} has no labelled rows to measure the model on",
-        where=f"project {project.name}: split",
-        remedy="choose another as-of, or longer windows",
-    )
-
-
 def evaluate(project: Project, candidate: Candidate, snapshot: Snapshot, settings: Settings) -> Evaluation:
-    """Measure a candidate on its validate and holdout windows; labels and scores of the holdout are kept for plots.
+    """Measure a candidate on its validate and holdout windows.
+
+    Kept in its folder: labels and scores of the holdout, for plots, and what monitoring will measure later windows
+    against.
 
     Raises:
         DataRefusedError: a window has no labelled rows.
@@ -119,6 +58,7 @@ def evaluate(project: Project, candidate: Candidate, snapshot: Snapshot, setting
     }
     holdout = measured["holdout"]
     np.savez(folder / HOLDOUT, truth=holdout.truth, scores=holdout.scores)
+    save_references(project, scorer, holdout, snapshot, folder, settings)
     evaluation = Evaluation(
         project=project.name,
         metric=deciding.name,

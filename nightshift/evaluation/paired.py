@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from nightshift.metrics.declaration import Metric
 from nightshift.metrics.sample import Floats, Sample
+from nightshift.performance.uncertainty import LEAST_ROWS, Places, left_out_values, standard_error, thinned
 from nightshift.spec.project import Kind
 
-BLOCKS = 20
 T95 = 1.729132811521367
-"""Student's t with BLOCKS - 1 degrees of freedom: what 95 % of draws stay below."""
+"""Student's quantile of 0.95 at 19 degrees of freedom, one less than there are stretches."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ class Paired:
 def paired_gain(metric: Metric, kind: Kind, ours: Answers, theirs: Answers) -> Paired:
     """The gain of `ours` over `theirs`, and its noise by a jackknife over stretches of time.
 
-    The rows, in order of event time, are cut into `BLOCKS` stretches of equal length. With d(-j) the gain on all rows
-    but the j-th stretch's, g stretches and m the mean of all d(-j):
+    The rows, in order of event time, are cut into 20 stretches of equal length; the gain is measured again without each
+    of them. With d(-j) the gain without the j-th, g stretches and m the mean of all d(-j):
 
         variance = (g - 1) / g * sum of (d(-j) - m)²,  noise = T95 * sqrt(variance)
 
@@ -59,25 +57,22 @@ def paired_gain(metric: Metric, kind: Kind, ours: Answers, theirs: Answers) -> P
     Statistics 17; H. R. Künsch (1989), "The jackknife and the bootstrap for general stationary observations", ibid.
 
     >>> from nightshift.metrics.registry import metric
-    >>> truth = np.zeros(40)
-    >>> near, far = np.full(40, 1.0), np.where(np.arange(40) < 20, 1.5, 2.5)
+    >>> truth = np.zeros(200)
+    >>> near, far = np.full(200, 1.0), np.where(np.arange(200) < 100, 1.5, 2.5)
     >>> found = paired_gain(metric("mae"), "regression", Answers(truth, near), Answers(truth, far))
     >>> found.gain, round(found.noise / T95, 4)  # a mean: the deviation of 20 stretches' gains over the root of 20
     (1.0, 0.1147)
     """
 
-    def gain(kept: npt.NDArray[np.bool_] | slice) -> tuple[float, float, float]:
+    def gain(kept: Places) -> tuple[float, float, float]:
         mine = metric.of(Sample.of(kind, ours.truth[kept], ours.scores[kept]))
         other = metric.of(Sample.of(kind, theirs.truth[kept], theirs.scores[kept]))
         return mine, other, metric.gain(mine, over=other)
 
     rows = len(ours.truth)
-    mine, other, whole = gain(slice(None))
-    noise = _noise(lambda kept: gain(kept)[2], rows) if rows >= 2 * BLOCKS else float("nan")
-    return Paired(mine, other, whole, noise, rows)
-
-
-def _noise(gain: Callable[[npt.NDArray[np.bool_]], float], rows: int) -> float:
-    stretch = np.arange(rows) * BLOCKS // rows
-    without = np.array([gain(stretch != left_out) for left_out in range(BLOCKS)])
-    return float(T95 * np.sqrt((BLOCKS - 1) * without.var()))
+    mine, other, whole = gain(np.arange(rows))
+    if rows < LEAST_ROWS:
+        return Paired(mine, other, whole, float("nan"), rows)
+    some = thinned(rows)
+    without = left_out_values(some.size, lambda kept: gain(some[kept])[2])
+    return Paired(mine, other, whole, T95 * standard_error(without), rows)
