@@ -76,15 +76,10 @@ def statistic(measure: Shape, pairs: Pairs) -> Floats:
     return measure.measure(pairs) ** measure.power
 
 
-def moments(measure: Shape, draws: Pairs, design_effect: Floats) -> Null:
-    """Mean and variance of the statistic over screening draws, for clean windows that stray more than chance.
-
-    Args:
-        design_effect: how many times as far, (columns,); 1 where windows are nothing but samples.
-    """
+def moments(measure: Shape, draws: Pairs) -> tuple[Floats, Floats]:
+    """Mean and variance of the statistic over screening draws, (columns,) each."""
     drawn = statistic(measure, draws)
-    mean = drawn.mean(axis=0)
-    return Null(mean, drawn.var(axis=0), (design_effect - 1) * mean)
+    return drawn.mean(axis=0), drawn.var(axis=0)
 
 
 def screened_p(observed: Floats, null: Null) -> Floats:

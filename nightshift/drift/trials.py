@@ -11,6 +11,7 @@ import numpy as np
 
 from nightshift.drift.calibration import (
     SCREENING_DRAWS,
+    Null,
     design_effect,
     moments,
     normal_tail,
@@ -105,11 +106,11 @@ def _screened(comparisons: Sequence[Comparison], measures: tuple[Shape, ...], se
     size = 1 / pairs.reference.sum(-1) + 1 / pairs.window.sum(-1)
     for measure in measures:
         values = measure.measure(pairs)
-        mean = np.maximum(moments(measure, draws, np.ones(len(comparisons))).mean, 1e-300)
+        mean, variance = moments(measure, draws)
         ratios = np.array([_ratios(measure, pair, which, mean / size) for pair, which in past])
         effect = design_effect(ratios) if past else np.ones(len(comparisons))
         effect = _borrowed(effect, comparisons)
-        null = moments(measure, draws, effect)
+        null = Null(mean, variance, (effect - 1) * mean)
         p_values = screened_p(values**measure.power, null)
         for each, value, p, design, excess in zip(
             comparisons,
@@ -137,7 +138,7 @@ def _ratios(measure: Shape, pairs: Pairs, which: list[int], unit_mean: Floats) -
     """The statistic of a clean window over its mean without drift at that window's size; NaN where none."""
     ratios = np.full(len(unit_mean), np.nan)
     size = 1 / pairs.reference.sum(-1) + 1 / pairs.window.sum(-1)
-    ratios[which] = statistic(measure, pairs) / (unit_mean[which] * size)
+    ratios[which] = statistic(measure, pairs) / np.maximum(unit_mean[which] * size, 1e-300)
     return ratios
 
 

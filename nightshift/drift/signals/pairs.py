@@ -12,6 +12,7 @@ import numpy.typing as npt
 from nightshift.drift.profile import CategoryColumn, Column, Floats, NumericColumn
 
 Codes = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
 
 GROUPS = 10
 """Numbers are compared in this many groups of equal share in the reference by signals that sum over groups."""
@@ -20,6 +21,10 @@ LEAST_EXPECTED = 5.0
 FENCE = 3.0
 """Values further than this many spreads outside the quartiles count as if they lay there: Tukey's outer
 fences [Tukey 1977, Exploratory Data Analysis, ch. 2], so that one absurd value is one row and no more."""
+
+# A standard deviation of so many spreads comes of a few values far out, which the outermost bins hold.
+_SUSPICIOUS = 2.0
+_SMALLEST = 1e-290
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +79,9 @@ class Pairs:
         return cls(*counts, np.arange(len(reference))[None])
 
     @cached_property
-    def filled(self) -> npt.NDArray[np.bool_]:
+    def filled(self) -> Mask:
         """Which columns hold values on both sides."""
-        filled: npt.NDArray[np.bool_] = (self.reference.sum(-1) > 0) & (self.window.sum(-1) > 0)
+        filled: Mask = (self.reference.sum(-1) > 0) & (self.window.sum(-1) > 0)
         return filled
 
     @cached_property
@@ -168,35 +173,46 @@ def _numeric(columns: Sequence[tuple[Column, Column]]) -> Pairs:
     counts = [np.array([column.counts for column in side], dtype=np.float64) for side in sides]
     edges = np.array([column.edges for column in sides[0] if isinstance(column, NumericColumn)])
     sums = [np.array([c.sums for c in side if isinstance(c, NumericColumn)]) for side in sides]
-    deviation = np.array([_deviation(column) for column in sides[0]])
+    deviations = np.array([[_deviation(column) for column in side] for side in sides])
     below = np.cumsum(_shares(counts[0]), axis=-1)
-    quartiles, spread = _spread(edges, below, deviation)
+    quartiles, spread = _spread(edges, below, deviations[0])
     low, high = (quartiles[:, 0] - FENCE * spread)[:, None], (quartiles[:, 1] + FENCE * spread)[:, None]
     ends = np.concatenate([np.minimum(low, edges[:, :1]), edges, np.maximum(high, edges[:, -1:])], axis=1)
     ends = np.clip(ends, low, high)
     lower, upper = ends[:, :-1], ends[:, 1:]
-    means = _means(counts, sums, (low, high), (lower, upper))
+    outermost = np.zeros(counts[0].shape, dtype=np.bool_)
+    outermost[:, [1, -2]] = True
+    suspect = [outermost & (deviation > _SUSPICIOUS * spread)[:, None] for deviation in deviations]
+    means = _means(counts, sums, suspect, (low, high), (lower, upper))
     return Pairs(
         counts[0], counts[1], _numeric_cuts(counts[0]), Places(lower, upper, spread, means[0], means[1])
     )
 
 
 def _means(
-    counts: list[Floats], sums: list[Floats], fences: tuple[Floats, Floats], ends: tuple[Floats, Floats]
-) -> list[Floats]:
+    counts: list[Floats],
+    sums: list[Floats],
+    suspect: list[Mask],
+    fences: tuple[Floats, Floats],
+    ends: tuple[Floats, Floats],
+) -> tuple[Floats, Floats]:
     """The mean within each bucket of either side.
 
-    In a bucket that both have, a mean beyond the fences is the work of an absurd value, and says nothing of
-    the other rows: the other side's mean then stands for both.
+    In a bucket that both have, a mean that an absurd value may have made says nothing of the other rows: the
+    other side's mean then stands for both, or the reference's where neither can be believed.
     """
     middle = (ends[0] + ends[1]) / 2
-    raw = [np.where(count > 0, total / np.maximum(count, 1.0), middle)
-           for count, total in zip(counts, sums, strict=True)]  # fmt: skip
-    absurd = [(mean < fences[0]) | (mean > fences[1]) for mean in raw]
+    means = [
+        np.where(count > 0, total / np.maximum(count, 1.0), middle)
+        for count, total in zip(counts, sums, strict=True)
+    ]
+    absurd = [
+        doubt | (mean < fences[0]) | (mean > fences[1]) for doubt, mean in zip(suspect, means, strict=True)
+    ]
     shared = (counts[0] > 0) & (counts[1] > 0)
-    first = np.where(shared & absurd[0] & ~absurd[1], raw[1], raw[0])
-    second = np.where(shared & absurd[1] & ~absurd[0], raw[0], raw[1])
-    return [np.clip(first, *ends), np.clip(second, *ends)]
+    first = np.where(shared & absurd[0] & ~absurd[1], means[1], means[0])
+    second = np.where(shared & absurd[1], first, means[1])
+    return np.clip(first, *ends), np.clip(second, *ends)
 
 
 def _deviation(column: Column) -> float:
@@ -207,15 +223,19 @@ def _deviation(column: Column) -> float:
 def _spread(edges: Floats, below: Floats, deviation: Floats) -> tuple[Floats, Floats]:
     """Quartiles (columns, 2) and spread (columns,) of binned reference columns.
 
-    The spread is the interquartile range; where more than half of the values are the same, the range of the
+    The spread is the interquartile range; where that is nothing beside the rest, the range of the
     middle 90 % as a normal column's quartiles would have it; failing that, the standard deviation; for a
-    column that is constant, 1.
+    constant, its own size, or 1 for zero.
     """
     levels = (0.05, 0.25, 0.75, 0.95)
     found = np.array(
         [np.interp(levels, share, ends) for share, ends in zip(below[:, :-1], edges, strict=True)]
     )
-    middle = found[:, 2] - found[:, 1]
-    wide = (found[:, 3] - found[:, 0]) / 2.4387
-    spread = np.where(middle > 0, middle, np.where(wide > 0, wide, deviation))
-    return found[:, 1:3], np.where(spread > 0, spread, 1.0)
+    size = np.abs(found).max(axis=1)
+    # A bin that holds one value is as wide as the step to the next number: that is no spread.
+    step = np.maximum(size * 1e-12, _SMALLEST)
+    spread = np.where(size > _SMALLEST, size, 1.0)
+    wide, middle = (found[:, 3] - found[:, 0]) / 2.4387, found[:, 2] - found[:, 1]
+    for given, least in ((deviation, step), (wide, step), (middle, np.maximum(step, wide / 10))):
+        spread = np.where(given > least, given, spread)
+    return found[:, 1:3], spread
