@@ -168,17 +168,18 @@ def list_models(screen: Screen, project: str) -> None:
 
 
 def stack_up(screen: Screen) -> None:
-    """Start both servers, and show where they are."""
+    """Start both servers and the worker, and show where they are."""
     from deployments.stack import up
     from registry.tracking import prepare
 
     with screen.steps() as steps:
-        up(Settings(), steps.waiting, prepare_mlflow=prepare)
+        prefect, *_ = up(Settings(), steps.waiting, prepare_mlflow=prepare)
     stack_status(screen)
+    screen.say(f"For Prefect's own command line: export PREFECT_API_URL={prefect.url}")
 
 
 def stack_down(screen: Screen) -> None:
-    """Stop both servers."""
+    """Stop the worker and both servers."""
     from deployments.stack import down
 
     stopped = [service.name for service in down(Settings())]
@@ -187,13 +188,13 @@ def stack_down(screen: Screen) -> None:
 
 
 def stack_status(screen: Screen) -> None:
-    """Where both servers are, and whether they answer."""
+    """Where the servers and the worker are, and whether they answer."""
     from deployments.stack import status
 
     services = status(Settings())
     screen.table(
         "",
-        ["server", "address", "answers", "process"],
+        ["service", "page", "answers", "process"],
         [(one.name, one.page or "-", one.healthy, str(one.pid or "-")) for one in services],
     )
     screen.result(

@@ -36,6 +36,7 @@ def deploy_all(screen: Screen) -> None:
         _ensure_worker(settings, steps.waiting)
         steps.waiting("deploying")
         _prefect_deploy()
+        _remove_schedules([one for one in deployments if not one.get("schedules")])
     _show(screen, deployments, url)
 
 
@@ -65,6 +66,19 @@ def _prefect_deploy() -> None:
             remedy="see `nightshift status`; a server of your own needs the pool first: "
             "prefect work-pool create nightshift --type process",
         )
+
+
+def _remove_schedules(deployments: list[dict[str, Any]]) -> None:
+    """Take the schedules off deployments that have none in the file: Prefect takes none to mean as before."""
+    from prefect.client.orchestration import get_client
+    from prefect.flows import Flow, load_flow_from_entrypoint
+
+    with get_client(sync_client=True) as client:
+        for one in deployments:
+            flow: Flow[..., Any] = load_flow_from_entrypoint(one["entrypoint"])
+            held = client.read_deployment_by_name(f"{flow.name}/{one['name']}")
+            for schedule in held.schedules:
+                client.delete_deployment_schedule(held.id, schedule.id)
 
 
 def _show(screen: Screen, deployments: list[dict[str, Any]], url: str) -> None:

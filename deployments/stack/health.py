@@ -24,6 +24,11 @@ def find(server: Server, settings: Settings, known: Record | None) -> psutil.Pro
     return process.find(known.pid, known.created, server.mark(settings))
 
 
+def is_current(server: Server, settings: Settings, known: Record) -> bool:
+    """Whether it was started for what it is to serve now: a worker polls one address, and its server may move."""
+    return known.url == server.url(settings, known.port)
+
+
 def is_up(server: Server, settings: Settings, known: Record | None) -> bool:
     """Whether the recorded server runs and answers."""
     running = find(server, settings, known)
@@ -31,8 +36,7 @@ def is_up(server: Server, settings: Settings, known: Record | None) -> bool:
     return (
         known is not None
         and running is not None
-        # A worker that still polls the address at which the Prefect server was before is of no use.
-        and known.url == server.url(settings, known.port)
+        and is_current(server, settings, known)
         and _answers(known.port, server.api_path + server.health_path)
         and process.listens(running, known.port)
     )

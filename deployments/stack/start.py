@@ -41,7 +41,7 @@ def bring_up(
     known = record.read(settings.home_path).get(server.name)
     if health.is_up(server, settings, known):
         return
-    if known and health.find(server, settings, known):
+    if known and health.is_current(server, settings, known) and health.find(server, settings, known):
         # Still starting, because the command that started it was interrupted; or alive and very busy.
         patience = max((known.created or 0.0) + START_SECONDS - time.time(), _BUSY_SECONDS)
         if (yield from _until_up(server, settings, known, patience, report)):

@@ -12,16 +12,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import prefect.logging
+import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
 from prefect.workers.process import ProcessWorker
 
 from deployments.stack.reconcile import reconcile
-from deployments.stack.worker import HEARTBEAT_SECONDS, POOL
+from deployments.stack.worker import HEARTBEAT_SECONDS, LOGGING, POOL
+from nightshift.atomic import replacing
+from nightshift.settings import Settings
 
 ZOMBIES = "nightshift: a run whose heartbeat stopped has crashed"
 """The name of the automation that ends runs whose process and worker died together."""
@@ -35,12 +40,27 @@ def main() -> None:
     arguments.add_argument("--limit", type=int, required=True, help="how many runs at once")
     limit = arguments.parse_args().limit
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    write_logging(Settings().home_path / LOGGING)
     with get_client(sync_client=True) as client:
         ensure_pool(client, folder=Path.cwd())
         ensure_automation(client, zombie_automation())
         reconcile(client, POOL)
     with suppress(KeyboardInterrupt):
         asyncio.run(_work(limit))
+
+
+def write_logging(path: Path) -> None:
+    """Write Prefect's own logging configuration, and that the steps' closing lines are logged too.
+
+    Prefect hands the loggers that it is told of to its pages, but leaves them at the level of warnings.
+    """
+    config = yaml.safe_load(
+        Path(prefect.logging.__file__).with_name("logging.yml").read_text(encoding="utf-8")
+    )
+    for name in get_current_settings().logging.extra_loggers or ():
+        config["loggers"][name] = {"level": "INFO", "handlers": ["console"], "propagate": False}
+    with replacing(path) as draft:
+        draft.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
 def ensure_pool(client: SyncPrefectClient, folder: Path) -> None:

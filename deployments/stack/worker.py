@@ -17,6 +17,9 @@ POOL = "nightshift"
 HEARTBEAT_SECONDS = 30
 """How often a run that the worker started says that it lives."""
 
+LOGGING = Path("prefect", "worker-logging.yml")
+"""What the worker's runs log, and where to: a file under the home, which the worker writes."""
+
 _QUERY_SECONDS = 5
 _FOR_EVER = "-1"
 
@@ -41,6 +44,7 @@ def _environment(settings: Settings, port: int) -> dict[str, str]:
         "PREFECT_WORKER_WEBSERVER_PORT": str(port),
         "PREFECT_WORKER_QUERY_SECONDS": str(_QUERY_SECONDS),
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+        "PREFECT_LOGGING_SETTINGS_PATH": str(settings.home_path / LOGGING),
     }
 
 

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -152,9 +152,10 @@ def test_servers_outlive_the_command_and_the_next_one_waits_for_them(home: Home)
 
     services = up(home.settings)
 
-    assert [service.name for service in services] == ["prefect", "mlflow"]
+    assert [service.name for service in services] == ["prefect", "mlflow", "worker"]
     assert all(service.healthy for service in services)
-    assert pids(services) == home.pids_at_interrupt
+    # The worker was not yet started when the command was interrupted.
+    assert home.pids_at_interrupt.items() <= pids(services).items()
 
 
 @pytest.mark.slow
@@ -183,6 +184,35 @@ print(url, took, *({"prefect", "mlflow", "filelock", "httpx"} & set(sys.modules)
     assert all(answer[2:] == [] for answer in answers)
     # 25 ms on an idle machine.
     assert min(float(answer[1]) for answer in answers) < 0.2
+
+
+@pytest.mark.slow
+def test_a_worker_is_found_again_and_replaced_when_it_died_or_serves_another_address(stack: Settings) -> None:
+    _, _, before = up(stack)
+    assert pids(up(stack))["worker"] == before.pid
+    kill(before.pid)
+    assert not status(stack)[2].healthy
+
+    second = up(stack)[2]
+
+    assert second.healthy
+    assert second.pid != before.pid
+    known = record.read(stack.home_path)["worker"]
+    record.write(stack.home_path, "worker", replace(known, url="http://127.0.0.1:9/api"))
+    assert not status(stack)[2].healthy
+
+
+@pytest.mark.slow
+def test_the_worker_knows_its_home_wherever_its_runs_start(stack: Settings) -> None:
+    up(stack)
+    environment = psutil.Process(status(stack)[2].pid).environ()
+
+    assert environment["NIGHTSHIFT_HOME"] == str(stack.home_path)
+    assert Path(environment["NIGHTSHIFT_PROJECTS"]).is_absolute()
+    assert environment["PREFECT_API_URL"] == ensure_prefect(stack)
+    pool = json.loads(get(f"{ensure_prefect(stack)}/work_pools/nightshift")[1])
+    assert pool["type"] == "process"
+    assert Path(pool["base_job_template"]["variables"]["properties"]["working_dir"]["default"]).is_absolute()
 
 
 @pytest.mark.slow
@@ -256,8 +286,9 @@ def test_down_leaves_no_process_not_even_the_orphans_of_a_crash(stack: Settings)
 
     assert pids(stopped) == pids(running)
     assert alive(processes) == []
-    assert process.family({f"{name}@{stack.home_path.resolve()}" for name in ("prefect", "mlflow")}) == []
-    assert status(stack) == [Service(each.name, each.url, None, healthy=False) for each in running]
+    marks = {f"{name}@{stack.home_path.resolve()}" for name in ("prefect", "mlflow", "worker")}
+    assert process.family(marks) == []
+    assert status(stack) == [replace(each, pid=None, healthy=False) for each in running]
     assert down(stack) == []
 
 
@@ -271,13 +302,13 @@ def test_two_commands_at_once_start_one_server(home: Home) -> None:
 
     urls = [command.communicate(timeout=120)[0].strip() for command in commands]
 
-    prefect, mlflow = status(settings)
+    prefect, mlflow, worker = status(settings)
     assert [command.returncode for command in commands] == [0, 0]
     assert urls == [prefect.url] * 2
     # Nobody took the port meanwhile.
     assert prefect.url == remembered
     assert [each.pid for each in process.family({f"prefect@{settings.home_path.resolve()}"})] == [prefect.pid]
-    assert mlflow.pid is None
+    assert (mlflow.pid, worker.pid) == (None, None)
 
 
 @pytest.mark.slow
@@ -384,7 +415,9 @@ def test_servers_of_somebody_else_are_listed_and_left_alone(tmp_path: Path) -> N
 def test_a_home_without_a_stack_has_nothing_to_show_or_stop(tmp_path: Path) -> None:
     settings = settings_at(tmp_path)
 
-    assert status(settings) == [Service(name, "", None, healthy=False) for name in ("prefect", "mlflow")]
+    assert [(each.name, each.url, each.page, each.pid, each.healthy) for each in status(settings)] == [
+        (name, "", "", None, False) for name in ("prefect", "mlflow", "worker")
+    ]
     assert down(settings) == []
 
 
