@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -39,12 +40,14 @@ class Replacement:
         window: on `time_column`, half-open.
         digest: a mark of the new rows; a window that already holds them is left alone.
         where: further equalities that the replaced rows satisfy, such as the model version.
+        keeps_rows: a table whose columns changed keeps its rows, with nulls in the new ones, instead of starting anew.
     """
 
     window: Window
     time_column: str
     digest: str
     where: Mapping[str, str | int] = field(default_factory=dict)
+    keeps_rows: bool = False
 
     @property
     def predicate(self) -> str:
@@ -128,17 +131,24 @@ class Lake:
             logger.info("lake: %s already holds these rows at version %d", table, handle.version())
             return handle.version()
         uri = self.uri(table)
-        with disk_faults(uri):
-            try:
-                return self._write(handle, uri, rows, change)
-            except CommitFailedError as error:
-                raise TransientError(
-                    f"another process changed the same rows: {error}", where=uri, remedy="run it again"
-                ) from error
-            except DeltaError as error:
-                raise _outside(error, uri) from error
-            except pa.ArrowException as error:
-                raise DataRefusedError(f"the rows do not fit the table: {error}", where=uri) from error
+        with _write_faults(uri):
+            return self._write(handle, uri, rows, change)
+
+    def compact(self, table: str, files: int) -> None:
+        """Merge the files of `table` when it has more than `files`, in one commit; its rows stay the same.
+
+        A table that gets a few rows a night would else take longer to open every night.
+
+        Raises:
+            TransientError: another writer changed the table at the same time.
+            OutsideError: the store cannot be written.
+        """
+        handle = self._open(table)
+        if handle is None or len(handle.file_uris()) <= files:
+            return
+        with _write_faults(self.uri(table)):
+            handle.optimize.compact()
+            handle.create_checkpoint()
 
     def _write(
         self, handle: DeltaTable | None, uri: str, rows: pa.RecordBatchReader, change: Replacement
@@ -150,7 +160,13 @@ class Lake:
                 uri, rows, mode="overwrite", configuration=_CONFIGURATION, commit_properties=properties
             )
             return DeltaTable(uri).version()
-        if _columns(pa.schema(handle.schema().to_arrow())) != _columns(rows.schema):
+        has_new_columns = _columns(pa.schema(handle.schema().to_arrow())) != _columns(rows.schema)
+        if has_new_columns and change.keeps_rows:
+            write_deltalake(
+                handle, rows, mode="overwrite", schema_mode="merge", predicate=change.predicate,
+                commit_properties=properties,
+            )  # fmt: skip
+        elif has_new_columns:
             logger.warning(
                 "lake: the columns of %s changed; it starts anew, older versions stay readable", uri
             )
@@ -184,6 +200,22 @@ class Lake:
             if not change.is_apart_from(commit):
                 return False
         return False
+
+
+@contextmanager
+def _write_faults(uri: str) -> Iterator[None]:
+    """Tell a failed write in our words."""
+    with disk_faults(uri):
+        try:
+            yield
+        except CommitFailedError as error:
+            raise TransientError(
+                f"another process changed the same rows: {error}", where=uri, remedy="run it again"
+            ) from error
+        except DeltaError as error:
+            raise _outside(error, uri) from error
+        except pa.ArrowException as error:
+            raise DataRefusedError(f"the rows do not fit the table: {error}", where=uri) from error
 
 
 def _columns(schema: pa.Schema) -> dict[str, str]:

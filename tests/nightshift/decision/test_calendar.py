@@ -115,10 +115,8 @@ def test_a_year_has_a_night_for_every_day(cron: str, timezone: str) -> None:
     days = [moment.astimezone(ZoneInfo(timezone)).date() for moment in found]
     assert len(found) == 366
     assert len(set(days)) == 366
-    assert all(
-        timedelta(hours=22) < after - before < timedelta(hours=26)
-        for before, after in zip(found, found[1:], strict=False)
-    )
+    lengths = [after - before for before, after in pairwise(found)]
+    assert all(timedelta(hours=22) < length < timedelta(hours=26) for length in lengths)
 
 
 def test_leap_day_has_its_nights() -> None:
