@@ -135,7 +135,21 @@ def _alarms(evidence: Evidence, policy: Drift) -> Iterator[Cause]:
             together[_key_of(signal)].append(signal)
     for (key, rank), signals in together.items():
         worst = max(signals, key=effect_of)
-        yield Cause(key, rank, effect_of(worst), _sentence(worst, len(signals)), acts=_may_act(worst, policy))
+        at_once = _is_of_all_rows(worst)
+        yield Cause(
+            key, rank, effect_of(worst), _sentence(worst, len(signals)), acts=_may_act(worst, policy),
+            at_once=at_once, seen_from=_begins(worst, evidence) if at_once else None,
+        )  # fmt: skip
+
+
+def _is_of_all_rows(signal: Signal) -> bool:
+    """Whether it tells how good all predictions are, such as calibration: that need not be seen twice."""
+    return signal.family in ("realised", "estimated") and not signal.segment
+
+
+def _begins(signal: Signal, evidence: Evidence) -> datetime | None:
+    found = evidence.realised if signal.family == "realised" else evidence.estimated
+    return None if found is None else found.window.start
 
 
 def _key_of(signal: Signal) -> tuple[str, int]:
@@ -143,7 +157,7 @@ def _key_of(signal: Signal) -> tuple[str, int]:
         case "feature":
             return f"drift:{signal.column}", 4
         case "realised" | "estimated":
-            return f"{signal.family}:{signal.segment or signal.column or signal.name}", 3
+            return f"{signal.family}:{signal.segment or signal.name}", 3
         case "label":
             return "label", 5
         case "prediction":
@@ -173,8 +187,8 @@ def _sentence(worst: Signal, count: int) -> str:
         "label": "the label drifts",
         "multivariate": "the columns together drift",
         "volume": "the number of rows is unusual",
-        "realised": f"the realised {worst.name} is down",
-        "estimated": f"the estimated {worst.name} is down",
+        "realised": "the realised performance alarms",
+        "estimated": "the estimated performance alarms",
     }[worst.family]
     more = f" and {count - 1} more alarm{'s' if count > 2 else ''}" if count > 1 else ""
     share = f", {worst.weight:.1%} of the model's importance" if worst.family == "feature" else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from nightshift.decision.brakes import brakes
-from nightshift.decision.causes import Cause, is_beyond, is_light, margin_of, standing
+from nightshift.decision.causes import AGE, FIRST, Cause, is_beyond, is_light, margin_of, standing
 from nightshift.decision.evidence import EFFECT, TRIPPED, Evidence, Past
 from nightshift.decision.numbers import finite, numbers_of
 from nightshift.findings import Action, Decision, Estimated, Night, Realised
@@ -84,8 +84,8 @@ def _is_news(cause: Cause, answer: Night, evidence: Evidence, policy: Drift) -> 
     It is when all of its evidence is newer than the retrain (for performance), or when the cooldown is over and its
     effect is `trips.worse` times what the retrain answered.
     """
-    if cause.at_once and cause.seen_from is None:
-        return True  # age and a missing champion are measured from the last training as it is
+    if cause.key in (FIRST, AGE):
+        return True  # and a missing champion are measured from the last training as it is
     if cause.seen_from is not None and cause.seen_from >= answer.as_of:
         return True
     then = answer.decision.numbers.get(f"{EFFECT}{cause.key}")

@@ -74,6 +74,8 @@ QUIET = Evidence(
     signals=(signal(alarm=False, value=0.02),), realised=realised(0.001, -0.01),
 )  # fmt: skip
 DRIFTS = replace(QUIET, signals=(signal(),))
+CALIBRATION = replace(QUIET, signals=(signal("", family="realised", name="calibration"),))
+BAD_SEGMENT = signal("", family="realised", name="roc_auc", segment="origin=JFK")
 LOSES = replace(QUIET, realised=realised(0.05, 0.02))
 STOOD = (night(1, "drift:temp"),)
 
@@ -140,6 +142,15 @@ CASES = [
          policy={"performance": {"estimated": "watch"}}),
     Case("retrained on performance alone", replace(LOSES, signals=(signal(),)), "retrain", "realised", STOOD,
          {"feature_drift": "watch"}, ("realised",)),
+    Case("miscalibrated, whichever way", CALIBRATION, "retrain", "calibration 0.3 (floor 0.1",
+         trips=("realised:calibration",)),
+    Case("the same on rows from before the retrain", CALIBRATION, "watch", "answered it",
+         (night(1, "realised:calibration"), night(5, "realised:calibration", action="retrain"))),
+    Case("the same on newer rows", CALIBRATION, "retrain", "calibration",
+         (night(1, "realised:calibration"), night(9, "realised:calibration", action="retrain"))),
+    Case("a segment performs badly", replace(QUIET, signals=(BAD_SEGMENT,)), "watch", "1 of the newest 3"),
+    Case("a segment performs badly again", replace(QUIET, signals=(BAD_SEGMENT,)), "retrain", "where origin=JFK",
+         (night(1, "realised:origin=JFK"),)),
     # answered by a retrain
     Case("answered, and no worse", DRIFTS, "watch", "answered it, and it is no worse",
          (night(1, "drift:temp"), night(5, "drift:temp", action="retrain"))),
