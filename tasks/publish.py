@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from nightshift.evaluation.evaluate import deciding_metric
+from nightshift.findings import Decision, Night
+from nightshift.monitoring.monitor import Monitored
+from nightshift.monitoring.nights import Opening
 from nightshift.quality.validate import Report
 from nightshift.records import Evaluation, Metrics, Scored, Snapshot
 from nightshift.report.chart import standalone
 from nightshift.report.data import ReportData
 from nightshift.report.distribution import distribution_chart, distribution_words
 from nightshift.report.page import pictured
+from nightshift.report.periods import periods_of
 from nightshift.report.timeline import timeline_chart
 from nightshift.report.words import (
     basis,
@@ -109,6 +115,40 @@ def publish_scored(project: Project, scored: Scored) -> None:
         description=f"{scored.window} by version {scored.model_version}",
         table=table,
     )
+
+
+def publish_night(project: Project, opening: Opening, night: Night, monitored: Monitored) -> None:
+    """Everything a person may want to see of a night, from what its steps have at hand."""
+    nights = (*(one for one in reversed(opening.nights) if one.as_of != night.as_of), night)
+    metric = deciding_metric(project).name
+    publish_monitoring(
+        ReportData(
+            project=project.name,
+            metric=metric,
+            nights=nights,
+            written_at=night.finished_at,
+            signals=monitored.signals,
+            realised=monitored.realised,
+            estimated=monitored.estimated,
+            timeline=periods_of(nights, metric),
+            reference=monitored.reference,
+            window=monitored.window,
+        )
+    )
+
+
+def publish_look(project: Project, opening: Opening, monitored: Monitored, decision: Decision) -> None:
+    """The same of a look that no night is made of: nothing was trained, and nothing was written down."""
+    windows = opening.windows
+    night = Night(
+        project=project.name,
+        as_of=windows.as_of,
+        window=windows.looked_at,
+        state="done",
+        decision=decision,
+        finished_at=datetime.now(UTC),
+    )
+    publish_night(project, opening, night, monitored)
 
 
 def publish_monitoring(report: ReportData) -> None:

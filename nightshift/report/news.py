@@ -87,11 +87,10 @@ def _told(kind: Kind, night: Night) -> News:
 
 def _line(kind: Kind, night: Night) -> str:
     why = reasons(night)
-    because = f" {why[0]}" if why else ""
     match kind:
         case "recovered":
             return "The night went well again."
-        case "drift":
-            return f"Time to retrain.{because}"
+        case "drift" | "data-refused" if why and night.state == "done":
+            return why[0]  # a decision says by itself what it is
         case _:
-            return f"{headline(night)}{because}"
+            return " ".join((headline(night), *why[:1]))

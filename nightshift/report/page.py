@@ -104,7 +104,8 @@ def _signal(one: Signal) -> dict[str, str | bool]:
     }
 
 
-def _night(one: Night) -> dict[str, str]:
+def _night(one: Night) -> dict[str, str | tuple[str, ...]]:
+    why = reasons(one) or ("Nothing to do.",)
     if one.trained is None:
         model = f"v{one.champion}" if one.champion is not None else "-"
     else:
@@ -113,14 +114,15 @@ def _night(one: Night) -> dict[str, str]:
         "day": day(one.as_of),
         "tone": tone(one),
         "came_to": _came_to(one),
-        "why": "; ".join(reasons(one)) or "nothing to do",
+        "why": why[0],
+        "more": why[1:],
         "model": model,
         "seconds": f"{one.seconds:.1f} s" if one.seconds else "",
     }
 
 
 def _came_to(one: Night) -> str:
-    if one.state == "failed":
+    if one.state == "failed" and one.decision.action != "hold":
         return "failed"
     return "quiet" if tone(one) == "quiet" else one.decision.action
 

@@ -57,6 +57,8 @@ td:first-child, th:first-child {{ padding-left: 10px; }}
 .pictures p {{ margin: 0 0 4px; }}
 .pictures svg {{ width: 100%; }}
 summary {{ cursor: pointer; color: var(--muted); padding: 8px 0; }}
+td summary {{ color: inherit; padding: 0; }}
+td details div {{ color: var(--muted); margin-top: 4px; }}
 .split {{ display: grid; gap: 12px 28px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); }}
 .split p {{ margin: 2px 0; }}
 {RULES}
@@ -83,7 +85,10 @@ PAGE = """
 <th class="right">took</th></tr></thead><tbody>
 {% for one in nights %}
 <tr class="{{ one.tone }}"><td class="nowrap">{{ one.day }}</td><td class="badge">{{ one.came_to }}</td>
-<td class="why">{{ one.why }}</td><td class="nowrap">{{ one.model }}</td><td class="right">{{ one.seconds }}</td></tr>
+<td class="why">{% if one.more %}
+<details><summary>{{ one.why }}</summary>{% for line in one.more %}<div>{{ line }}</div>{% endfor %}</details>
+{% else %}{{ one.why }}{% endif %}</td>
+<td class="nowrap">{{ one.model }}</td><td class="right">{{ one.seconds }}</td></tr>
 {% endfor %}
 </tbody></table></div>
 {% endmacro %}

@@ -15,6 +15,8 @@ Tone = Literal["good", "quiet", "watch", "bad"]
 
 def headline(night: Night) -> str:
     """What the night came to, in one sentence."""
+    if night.decision.action == "hold":
+        return "On hold: the data cannot be trusted, so nothing was touched."
     if night.state == "failed":
         return "The night failed."
     if night.trained is not None:
@@ -22,13 +24,9 @@ def headline(night: Night) -> str:
             return f"Retrained: version {night.trained} is the new champion."
         stays = f"version {night.champion} stays champion" if night.champion else "there is no champion yet"
         return f"Retrained, and version {night.trained} was refused: {stays}."
-    match night.decision.action:
-        case "hold":
-            return "On hold: the data cannot be trusted, so nothing was touched."
-        case "retrain":
-            return "Time to retrain."
-        case "watch":
-            return "Watching: something moved." if night.decision.causes else "All quiet: nothing to do."
+    if night.decision.action == "retrain":
+        return "Time to retrain."
+    return "Watching: something moved." if night.decision.causes else "All quiet: nothing to do."
 
 
 def tone(night: Night) -> Tone:
@@ -42,7 +40,7 @@ def tone(night: Night) -> Tone:
 
 def reasons(night: Night) -> tuple[str, ...]:
     """Why, the weightiest first; of a failed night, what failed and what to do."""
-    return (night.error, *night.decision.reasons) if night.error else night.decision.reasons
+    return (night.error,) if night.error else night.decision.reasons
 
 
 def ranked(signals: Iterable[Signal]) -> list[Signal]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nightshift.drift.profile import CategoryColumn, Column, NumericColumn, Profile
 from nightshift.findings import Decision, Estimated, Night, Realised, Signal
-from nightshift.performance.timeline import Period
 from nightshift.records import ModelVersion, Window
 from nightshift.report.data import ReportData
+
+if TYPE_CHECKING:
+    from nightshift.performance.timeline import Period
 
 PROJECT = "flights-delay"
 BEGIN = datetime(2013, 6, 1, tzinfo=UTC)
@@ -120,20 +122,22 @@ def nights() -> tuple[Night, ...]:
     """Thirty nights: quiet ones, watched ones, a failed one, one on hold, two promoted retrains and one refused."""
     every = [night(place) for place in range(30)]
     missing = "the source 'weather' cannot be read: restore it, then run: nightshift nightly flights-delay"
-    watched = ("temp drifted on 1 of the last 3 nights; 2 are needed",)
-    drifted = ("temp drifted on 2 of the last 3 nights (PSI 0.31 against 0.1)",)
-    lost = ("realised log_loss is 0.021 worse than expected (95 %: 0.008 to 0.034)",)
+    watched = ("Watched: temp drifted (PSI 0.14); in 1 of the newest 3 windows, and it takes 2.",)
+    drifted = ("Retrain: temp drifted (PSI 0.31); in 2 of the newest 3 windows.",)
+    lost = ("Retrain: the realised roc_auc is worse than expected by 0.021; 0.01 is borne.",)
     every[5] = night(5, causes=("drift:temp",), reasons=watched)
     every[6] = night(6, "retrain", drifted, trained=2, promoted=True, seconds=41.0)
     every[11] = night(11, champion=2, state="failed", error=missing, seconds=0.8)
-    every[13] = night(13, "hold", ("41 % of dep_hour is missing; 0.2 % in the reference",), champion=2)
+    every[13] = night(
+        13, "hold", ("Hold: the data cannot be trusted: 41 % of dep_hour is missing.",), champion=2
+    )
     every[17] = night(17, "retrain", lost, champion=2, trained=3, seconds=38.0)
     for place in range(18, 29):
         every[place] = night(place, champion=2)
     every[29] = night(
         29, "retrain",
-        ("temp drifted on 2 of the last 3 nights: PSI 0.61 against a floor of 0.1, 21 % of the champion's importance",
-         "estimated roc_auc is 0.019 below what the holdout promised"),
+        ("Retrain: temp drifted (PSI 0.61, 21 % of the champion's importance); in 2 of the newest 3 windows.",
+         "The estimated roc_auc is worse than expected by 0.019; 0.02 is borne."),
         champion=2, causes=("drift:temp",), trained=4, promoted=True, seconds=39.5,
     )  # fmt: skip
     return tuple(every)
@@ -141,6 +145,8 @@ def nights() -> tuple[Night, ...]:
 
 def timeline() -> tuple[Period, ...]:
     """Thirty weeks; two without labels yet."""
+    from nightshift.performance.timeline import Period
+
     random = np.random.default_rng(11)
     version, found = 1, []
     for place, one in enumerate(nights()):

@@ -53,10 +53,20 @@ def test_a_month_of_failures_is_told_once_and_its_end_once() -> None:
 
 
 def test_the_words_say_what_and_why_and_fit_a_message() -> None:
-    (news,) = news_of(night(2, "hold", ("half of x is missing",)), QUIET)
+    (news,) = news_of(night(2, "hold", ("Hold: the data cannot be trusted: half of x is missing.",)), QUIET)
 
     assert news.event == "nightshift.data-refused"
     assert news.payload["subject"] == "flights-delay: data refused"
-    assert news.words == "On hold: the data cannot be trusted, so nothing was touched. half of x is missing"
+    assert news.words == "Hold: the data cannot be trusted: half of x is missing."
     assert "\n" not in news.words
     assert len(json.dumps(news.payload)) < 1000
+
+
+def test_refused_data_that_ended_the_night_says_so_and_what_to_do() -> None:
+    (news,) = news_of(
+        night(2, "hold", ("The data cannot be trusted: no rows",), state="failed", error="no rows; wait"),
+        QUIET,
+    )
+
+    assert news.kind == "data-refused"
+    assert news.words == "On hold: the data cannot be trusted, so nothing was touched. no rows; wait"
