@@ -167,6 +167,11 @@ class Project(Declaration):
         return self.dataset.label
 
     @property
+    def segments(self) -> tuple[str, ...]:
+        """The columns by whose values a night is looked at: `drift.segments`, by default `evaluate.slices`."""
+        return self.evaluate.slices if self.drift.segments is None else self.drift.segments
+
+    @property
     def spec_hash(self) -> str:
         """SHA-256 of the declaration and its SQL, with `${VAR}` left as written: the same on every machine."""
         return digest(self.model_dump(mode="json", by_alias=True), self.sql_text)
