@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nightshift.quality.validate import Report
+from nightshift.findings import Estimated, Realised, Signal
 from nightshift.records import ModelVersion, Scored, Snapshot, Window
+
+if TYPE_CHECKING:
+    from nightshift.monitoring.nights import MonitorRun, NightRun
+    from nightshift.quality.validate import Report
+
+_STEPS = ("ingest", "validate", "predict", "monitor", "decide", "train", "report")
 
 
 def window_report(window: Window) -> dict[str, str]:
@@ -103,3 +109,80 @@ def validate_report(project: str, window: Window, report: Report) -> dict[str, A
             for one in report.columns
         ],
     }
+
+
+def monitor_report(look: MonitorRun) -> dict[str, Any]:
+    """What a look found, and what a night would decide on it."""
+    return {
+        "project": look.project,
+        "as_of": look.windows.as_of.isoformat(),
+        "window": window_report(look.windows.looked_at),
+        "champion": look.champion,
+        "decision": look.decision.action,
+        "reasons": list(look.decision.reasons),
+        "causes": list(look.decision.causes),
+        "numbers": look.decision.numbers,
+        "signals": [_signal(one) for one in look.signals],
+        "realised": _performance(look.realised),
+        "estimated": _performance(look.estimated),
+    }
+
+
+def nightly_report(project: str, runs: Sequence[NightRun]) -> dict[str, Any]:
+    """The newest of the nights that were due, with all of them under `nights`; none are due when all were done."""
+    nights = [night_report(one) for one in runs]
+    return {
+        "project": project,
+        **(nights[-1] if nights else {"state": "done", "new": False}),
+        "nights": nights,
+    }
+
+
+def night_report(run: NightRun) -> dict[str, Any]:
+    """One night: what became of each step, and what was decided. `new` is false when it had been done before."""
+    night = run.night
+    return {
+        "project": night.project,
+        "as_of": night.as_of.isoformat(),
+        "window": window_report(night.window),
+        "new": run.is_new,
+        "state": night.state,
+        "decision": night.decision.action,
+        "reasons": list(night.decision.reasons),
+        "causes": list(night.decision.causes),
+        "champion": night.champion,
+        "trained": night.trained,
+        "promoted": night.promoted,
+        "steps": _steps(run),
+        "realised": _performance(run.realised),
+        "estimated": _performance(run.estimated),
+        "predictions": None if run.scored is None else predict_report(run.scored),
+    }
+
+
+def _steps(run: NightRun) -> dict[str, dict[str, Any]]:
+    if not run.is_new:
+        return {name: {"state": "done before"} for name in _STEPS}
+    steps: dict[str, dict[str, Any]] = {name: {"state": "done"} for name in _STEPS}
+    steps["monitor"] |= {"signals": run.signals, "alarms": run.alarms}
+    if run.scored is None:
+        steps["predict"] = {"state": "skipped"}
+    else:
+        steps["predict"] |= {"rows": run.scored.rows_scored, "version": run.scored.model_version}
+    if run.trained is None:
+        steps["train"] = {"state": "skipped"}
+    else:
+        steps["train"] |= {"version": run.trained.version, "promoted": run.night.promoted}
+    return steps
+
+
+def _signal(signal: Signal) -> dict[str, Any]:
+    return signal.model_dump(mode="json")
+
+
+def _performance(found: Realised | Estimated | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    told = found.model_dump(mode="json", exclude={"window"})
+    coverage = {"coverage": found.coverage} if isinstance(found, Realised) else {}
+    return {**told, **coverage, "window": window_report(found.window)}

@@ -7,6 +7,7 @@ from typing import Any
 from prefect.runtime import flow_run
 
 from nightshift.errors import RequestError
+from nightshift.records import format_time
 from nightshift.settings import Settings
 from nightshift.spec.load import load_project
 from nightshift.spec.project import Project
@@ -36,6 +37,15 @@ def window_run_name() -> str:
         return f"{name} {window_between(given.get('start'), given.get('end'), given.get('as_of'))}"
     except RequestError:  # the flow itself tells what is wrong, and better
         return name
+
+
+def night_run_name() -> str:
+    """`FLOW PROJECT AS-OF`, as the Prefect UI lists it."""
+    given = _given()
+    as_of = given.get("as_of")
+    return f"{flow_run.get_flow_name()} {given['project']}" + (
+        "" if as_of is None else f" {format_time(moment(as_of))}"
+    )
 
 
 def _given() -> dict[str, Any]:

@@ -8,12 +8,16 @@ then changes the mark, and the registry is asked again.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from nightshift.atomic import replacing
 from nightshift.records import ModelVersion, Record
 from nightshift.settings import Settings
+
+if TYPE_CHECKING:
+    from registry.versions import Versions
 
 CHAMPION = "champion"
 
@@ -40,33 +44,43 @@ def served(project: str, wanted: str | None, settings: Settings) -> Served:
     Raises:
         RequestError: there is no such version.
     """
-    is_champion = wanted in (None, CHAMPION)
+    if wanted in (None, CHAMPION) and (found := standing(project, settings)) is not None:
+        return found
+    from registry.versions import Versions  # imports MLflow
+
+    versions = Versions.of(project, settings)
+    return _served(versions, versions.chosen(wanted))
+
+
+def standing(project: str, settings: Settings) -> Served | None:
+    """The champion of `project`, or None before the first."""
     mark = _mark(settings)
-    if is_champion and mark:
-        remembered = _recall(project, settings)
-        if remembered is not None and remembered.mark == mark and _is_there(remembered.served):
-            return remembered.served
-    found = _ask(project, wanted, settings)
-    if is_champion and mark:
+    remembered = _recall(project, settings) if mark else None
+    if remembered is not None and remembered.mark == mark and _is_there(remembered.served):
+        return remembered.served
+    from registry.versions import Versions  # imports MLflow
+
+    versions = Versions.of(project, settings)
+    champion = versions.champion()
+    if champion is None:
+        return None
+    found = _served(versions, champion)
+    if mark:
         with replacing(_path(project, settings)) as temporary:
             temporary.write_text(_Remembered(mark=mark, served=found).model_dump_json())
     return found
 
 
-def _is_there(found: Served) -> bool:
-    return all(Path(folder).is_dir() for folder in (found.folder, found.monitoring) if folder is not None)
-
-
-def _ask(project: str, wanted: str | None, settings: Settings) -> Served:
-    from registry.versions import Versions  # imports MLflow
-
-    versions = Versions.of(project, settings)
-    version = versions.chosen(wanted)
+def _served(versions: Versions, version: ModelVersion) -> Served:
     return Served(
         version=version,
         folder=str(versions.folder(version)),
         monitoring=str(versions.monitoring_files(version)) if versions.is_monitored(version) else None,
     )
+
+
+def _is_there(found: Served) -> bool:
+    return all(Path(folder).is_dir() for folder in (found.folder, found.monitoring) if folder is not None)
 
 
 def _mark(settings: Settings) -> str:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 from prefect import task
 
+from nightshift.monitoring.windows import NightWindows
+from nightshift.quality.narrow import narrowed
 from nightshift.records import Scored, Snapshot
 from nightshift.scoring.batch import predict
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
-from nightshift.spec.project import Project
+from nightshift.spec.project import Project, digest
 from registry.served import Served, served
+from registry.served import standing as registry_standing
 from tasks.policy import cached_step, step
 from tasks.publish import publish_scored
 
@@ -22,9 +25,26 @@ def champion(project: Project, version: str | None) -> Served:
     return served(project.name, version, Settings())
 
 
+@task(name="champion", **step())
+def standing(project: Project) -> Served | None:
+    """The champion, or None before the first."""
+    return registry_standing(project.name, Settings())
+
+
 @task(name="score", **cached_step("score", "nightshift.scoring", "nightshift.lake", "nightshift.dataset"))
 def score(project: Project, snapshot: Snapshot, model: Served, mark: str) -> Scored:
     """Score the window's rows and replace its predictions of this version, in one commit."""
     scored = predict(project, snapshot, model.version, Scorer.load(Path(model.folder)), Settings())
     publish_scored(project, scored)
     return scored
+
+
+def score_night(
+    project: Project, snapshot: Snapshot, windows: NightWindows, model: Served | None
+) -> Scored | None:
+    """Score the rows that are new to a night; None when there is nothing to score, or nothing to score with."""
+    new = narrowed(project, snapshot, windows.predicted, Settings())
+    if model is None or new.rows == 0:
+        return None
+    mark = digest(new.digest, new.version, model.version.run_id, model.version.model_sha256, windows.as_of)
+    return score(project, new, model, mark=mark)

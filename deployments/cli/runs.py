@@ -52,3 +52,30 @@ def predict(
     from deployments.commands import predict_window
 
     predict_window(screen(as_json), project, moment(start), moment(end), moment(as_of), version)
+
+
+@app.command()
+def monitor(project: Project, as_of: AsOf = None, as_json: Json = False) -> None:
+    """Compare the newest rows and predictions with what the champion learnt, and say what a night would do."""
+    from deployments.nights import monitor_project
+
+    monitor_project(screen(as_json), project, moment(as_of))
+
+
+@app.command()
+def nightly(
+    projects: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PROJECT]...", help="Folders under projects/; see `nightshift projects`."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every project that declares a night.")] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="Do the night of this moment, UTC. Default: every night that is due."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Do the nights that are due: predict, look at what changed, decide, and retrain if need be."""
+    from deployments.nights import nightly_projects
+
+    nightly_projects(screen(as_json), projects or [], moment(as_of), every=every)

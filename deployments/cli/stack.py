@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from deployments.cli.app import Json, app, screen
+from typing import Annotated
+
+import typer
+
+from deployments.cli.app import Json, Project, app, screen
 
 
 @app.command()
@@ -19,6 +23,44 @@ def down(as_json: Json = False) -> None:
     from deployments.commands import stack_down
 
     stack_down(screen(as_json))
+
+
+@app.command()
+def schedule(project: Project, as_json: Json = False) -> None:
+    """Write a project's schedule into prefect.yaml, from its declaration."""
+    from deployments.schedule import schedule_project
+
+    schedule_project(screen(as_json), project)
+
+
+@app.command()
+def deploy(as_json: Json = False) -> None:
+    """Bring prefect.yaml's deployments and schedules to the server."""
+    from deployments.deploy import deploy_all
+
+    deploy_all(screen(as_json))
+
+
+@app.command()
+def notify(
+    block: Annotated[
+        str | None,
+        typer.Option(help="A notification block of the Prefect pages, such as slack-webhook/team."),
+    ] = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option("--kind", help="Which news to send. Default: what a person should know."),
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the automations away again.")] = False,
+    retrain_on_drift: Annotated[
+        bool, typer.Option("--retrain-on-drift", help="Train whenever `nightshift.drift` is sent.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Have news of the nights sent by a Prefect block; without options, list what is installed."""
+    from deployments.notify import notify as install
+
+    install(screen(as_json), block, kinds or [], remove=remove, retrain_on_drift=retrain_on_drift)
 
 
 @app.command()

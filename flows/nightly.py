@@ -1,0 +1,62 @@
+"""The story of a night: predict, look at what the world did, decide whether the model still fits, retrain if not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+
+from flows.declared import declared, night_run_name
+from flows.parameters import ProjectName
+from flows.train import train_as_of
+from nightshift.dataset.stage import fingerprint_of
+from nightshift.locks import only_one
+from nightshift.monitoring.nights import NightRun, Opening
+from nightshift.settings import Settings
+from nightshift.spec.project import Project, digest
+from tasks.decide import decide
+from tasks.ingest import ingest
+from tasks.monitor import monitor
+from tasks.night import close, due, fail, open_night
+from tasks.score import score_night, standing
+from tasks.validate import validate
+
+
+@flow(name="nightly", flow_run_name=night_run_name)
+def nightly(project: ProjectName, as_of: datetime | None = None) -> list[NightRun]:
+    """Do the nights of a project that are due, in order: predict, look, decide, and retrain if need be.
+
+    Args:
+        project: a folder under projects/.
+        as_of: the moment of one night, to do that one; by default all nights that are due by now.
+    """
+    spec = declared(project)
+    with only_one("nightly", project, Settings()):
+        return [do_night(spec, moment) for moment in due(spec, as_of)]
+
+
+def do_night(spec: Project, as_of: datetime) -> NightRun:
+    """One night, written down whatever becomes of it; a night that was done is not done again."""
+    opening = open_night(spec, as_of)
+    if opening.done is not None:
+        return NightRun(night=opening.done, is_new=False)
+    try:
+        return _steps(spec, opening)
+    except Exception as error:
+        fail(spec, opening, error)
+        raise
+
+
+def _steps(spec: Project, opening: Opening) -> NightRun:
+    settings, windows, model = Settings(), opening.windows, standing(spec)
+    rows = fingerprint_of(spec, windows.whole, settings)
+    staged = ingest(spec, windows.whole, mark=rows)
+    mark = digest(rows, spec.spec_hash, windows.as_of, settings.store_uri)
+    accepted = validate(spec, staged, windows.as_of, mark=mark)
+    # Predictions go out first: no training keeps them waiting, and no model scores rows whose labels it has learnt.
+    scored = score_night(spec, accepted, windows, model) if model else None
+    monitored = monitor(spec, accepted, windows, model, opening.nights)
+    decision = decide(spec, windows, model, monitored, opening.nights)
+    trained = train_as_of(spec, windows.as_of) if decision.action == "retrain" else None
+    first = scored or score_night(spec, accepted, windows, standing(spec))
+    return close(spec, opening, monitored, decision, trained, first)

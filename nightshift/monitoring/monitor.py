@@ -1,0 +1,166 @@
+"""Look at a night's window: what changed in the rows, and how the predictions did."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from nightshift.dataset.rows import SnapshotRows
+from nightshift.drift.alarms import benjamini_hochberg
+from nightshift.drift.compare import Options, compare
+from nightshift.drift.profile import Profile
+from nightshift.drift.signals.registry import measure, measure_names
+from nightshift.engine import engine
+from nightshift.findings import Estimated, Night, Realised, Signal
+from nightshift.monitoring.profiles import Comparable
+from nightshift.monitoring.standing import Standing
+from nightshift.monitoring.windows import NightWindows
+from nightshift.performance.prediction_log import Look
+from nightshift.performance.review import Review, review
+from nightshift.records import Snapshot, Window
+from nightshift.settings import Settings
+from nightshift.spec.drift import Drift
+from nightshift.spec.project import Project
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """What a night saw.
+
+    Attributes:
+        champion: the version that was looked at; None before the first.
+        signals: all of them, alarms first, then by effect.
+        new_labels: rows whose label is known by now and that the champion has not learnt from.
+        reference, window: what was compared; None when the champion was registered without a profile.
+    """
+
+    champion: int | None = None
+    signals: tuple[Signal, ...] = ()
+    realised: Realised | None = None
+    estimated: Estimated | None = None
+    new_labels: int | None = None
+    reference: Profile | None = field(default=None, repr=False)
+    window: Profile | None = field(default=None, repr=False)
+
+
+def monitor(
+    project: Project,
+    snapshot: Snapshot,
+    windows: NightWindows,
+    standing: Standing,
+    nights: Sequence[Night],
+    settings: Settings,
+) -> Monitored:
+    """Compare the newest rows with the reference, and the newest predictions with their labels.
+
+    Args:
+        snapshot: holds all of the night's windows.
+        nights: earlier ones, newest first.
+
+    Raises:
+        RequestError: project.yaml names a signal that there is not.
+        OutsideError: the lake cannot be read.
+    """
+    started = time.perf_counter()
+    found = Monitored()
+    with engine(settings) as connection:
+        rows = SnapshotRows(project, snapshot, settings, connection)
+        if standing.profile is None:
+            logger.warning(
+                "monitor: version %d was registered without a profile; drift is told from the next training on",
+                standing.version.version,
+            )
+        else:
+            found = _compared(rows, windows, Comparable(rows, standing, standing.profile), standing, nights)
+        found = replace(found, new_labels=_new_labels(rows, standing, windows.as_of))
+    seen = _reviewed(project, windows, standing, snapshot, settings)
+    performance = _with_alarms(seen.signals, project.drift.false_discovery)
+    signals = sorted((*found.signals, *performance), key=lambda signal: not signal.alarm)
+    logger.info(
+        "monitor: %d alarms among %d signals, in %.1f s",
+        sum(signal.alarm for signal in signals), len(signals), time.perf_counter() - started,
+    )  # fmt: skip
+    return replace(
+        found,
+        champion=standing.version.version,
+        signals=tuple(signals),
+        realised=seen.realised,
+        estimated=seen.estimated,
+    )
+
+
+def _compared(
+    rows: SnapshotRows, windows: NightWindows, of: Comparable, standing: Standing, nights: Sequence[Night]
+) -> Monitored:
+    drift = rows.project.drift
+    reference, window = of.reference(windows.looked_at, nights), of.profile(windows.looked_at)
+    changes = drift.signals.items()
+    options = Options(
+        signals=_signals(drift),
+        floors={name: change.floor for name, change in changes if change.floor is not None},
+        false_discovery=drift.false_discovery,
+        importance=standing.importance,
+    )
+    signals = compare(reference, window, options, of.history(drift.window))
+    # The newest labels are not known yet: that they are missing says nothing.
+    told = tuple(one for one in signals if one.family != "label" or one.name != "missing_rate")
+    return Monitored(signals=told, reference=reference, window=window)
+
+
+def _signals(drift: Drift) -> tuple[str, ...] | None:
+    """The names of the signals that the policy wants; None for those that are on by default."""
+    if not drift.signals:
+        return None
+    wanted = {name for name in measure_names() if measure(name).default_for}
+    wanted |= {name for name, change in drift.signals.items() if change.enabled}
+    return tuple(sorted(wanted - {name for name, change in drift.signals.items() if not change.enabled}))
+
+
+def _reviewed(
+    project: Project, windows: NightWindows, standing: Standing, snapshot: Snapshot, settings: Settings
+) -> Review:
+    """The standing version's predictions: those whose labels can be known, and the newest ones."""
+    version = standing.version.version
+    references = {version: standing.performance}
+
+    def look(window: Window) -> Review:
+        at = Look(window, windows.as_of, (version,), snapshot.version)
+        return review(project, settings, at, references)
+
+    known = look(windows.reviewed)
+    if windows.looked_at == windows.reviewed:
+        return known
+    newest = look(windows.looked_at)
+    return Review(
+        known.realised,
+        newest.estimated.model_copy(update={"error": known.estimated.error}),
+        tuple(one for one in known.signals if one.family == "realised")
+        + tuple(one for one in newest.signals if one.family == "estimated"),
+    )
+
+
+def _with_alarms(signals: tuple[Signal, ...], level: float) -> list[Signal]:
+    """Performance alarms where the loss is over its floor and no chance among all that were looked at."""
+    told = [signal for signal in signals if signal.value is not None and signal.p_value is not None]
+    significant = benjamini_hochberg(
+        [1.0 if signal.p_value is None else signal.p_value for signal in told], level
+    )
+    alarms = {
+        id(signal) for signal, is_one in zip(told, significant, strict=True)
+        if is_one and (signal.value or 0.0) > signal.effect_floor
+    }  # fmt: skip
+    return [signal.model_copy(update={"alarm": id(signal) in alarms}) for signal in signals]
+
+
+def _new_labels(rows: SnapshotRows, standing: Standing, as_of: datetime) -> int | None:
+    since = standing.version.learnt_until
+    if since is None or since >= as_of:
+        return None if since is None else 0
+    (count,) = rows.aggregate(Window(start=since, end=as_of), ["count(*)"], labelled=True)
+    assert isinstance(count, int)
+    return count

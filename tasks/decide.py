@@ -1,0 +1,43 @@
+"""Step: from a night's findings and the nights before to a decision."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from prefect import task
+
+from nightshift.decision.decide import decide as decide_night
+from nightshift.decision.evidence import Evidence
+from nightshift.findings import Decision, Night
+from nightshift.monitoring.monitor import Monitored
+from nightshift.monitoring.windows import NightWindows
+from nightshift.spec.project import Project
+from registry.served import Served
+from tasks.policy import step
+
+logger = logging.getLogger("nightshift.decide")
+
+
+@task(name="decide", **step())
+def decide(
+    project: Project,
+    windows: NightWindows,
+    model: Served | None,
+    monitored: Monitored,
+    nights: Sequence[Night],
+) -> Decision:
+    """Retrain, look on, or touch nothing, and why."""
+    evidence = Evidence(
+        as_of=windows.as_of,
+        timezone="UTC" if project.night is None else project.night.timezone,
+        champion=None if model is None else model.version.version,
+        champion_as_of=None if model is None else model.version.as_of,
+        new_labels=monitored.new_labels,
+        signals=monitored.signals,
+        realised=monitored.realised,
+        estimated=monitored.estimated,
+    )
+    decision = decide_night(evidence, nights, project.drift)
+    logger.info("decide: %s: %s", decision.action, decision.reasons[0])
+    return decision

@@ -1,0 +1,138 @@
+"""Steps: begin a night, and write down what it came to, also when it failed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from prefect import task
+from prefect.runtime import flow_run
+
+from nightshift.decision.calendar import due_nights, night_window
+from nightshift.decision.journal import Journal
+from nightshift.errors import DataRefusedError, NightshiftError
+from nightshift.findings import Decision, Night, Signal
+from nightshift.monitoring.monitor import Monitored
+from nightshift.monitoring.nights import MonitorRun, NightRun, Opening
+from nightshift.monitoring.windows import NightWindows
+from nightshift.records import ModelVersion, Scored
+from nightshift.settings import Settings
+from nightshift.spec.project import Project
+from nightshift.windows import moment
+from tasks.events import announce
+from tasks.policy import step
+from tasks.publish import publish_look, publish_night
+
+logger = logging.getLogger("nightshift.night")
+
+_NIGHTS_BACK = 400
+
+
+def due(project: Project, as_of: datetime | None) -> Sequence[datetime]:
+    """The moment asked for; or else every night that is due by now, in order, and now if nights are not declared."""
+    if as_of is not None or project.night is None:
+        return [moment(as_of)]
+    found = due_nights(project, Journal.of(project, Settings()), datetime.now(UTC))
+    if found.note:
+        logger.warning("night: %s", found.note)
+    if not found.nights:
+        logger.info("night: every night up to now was done")
+    return found.nights
+
+
+@task(name="open", **step())
+def open_night(project: Project, as_of: datetime) -> Opening:
+    """The night's windows, the nights before it, and whether it was done."""
+    journal = Journal.of(project, Settings())
+    nights = journal.nights(before=as_of, limit=_NIGHTS_BACK)
+    done = next((night.as_of for night in nights if night.state == "done"), None)
+    window = night_window(project, as_of, done)
+    found = journal.find(as_of)
+    return Opening(
+        windows=NightWindows.of(project, as_of, window.start),
+        nights=tuple(nights),
+        done=found if found is not None and found.state == "done" else None,
+    )
+
+
+@task(name="report", **step())
+def close(
+    project: Project,
+    opening: Opening,
+    monitored: Monitored,
+    decision: Decision,
+    trained: tuple[ModelVersion, bool] | None,
+    scored: Scored | None,
+) -> NightRun:
+    """Write the night down, tell what is new about it, and show it."""
+    version = None if trained is None else trained[0]
+    night = Night(
+        project=project.name,
+        as_of=opening.windows.as_of,
+        window=opening.windows.looked_at,
+        state="done",
+        decision=decision,
+        champion=None if scored is None else scored.model_version,
+        trained=None if version is None else version.version,
+        promoted=version is not None and "champion" in version.aliases,
+        run_id=str(flow_run.get_id() or ""),
+        finished_at=datetime.now(UTC),
+    )
+    _write_down(project, opening, night, monitored.signals)
+    publish_night(project, opening, night, monitored)
+    return NightRun(
+        night=night,
+        signals=len(monitored.signals),
+        alarms=sum(signal.alarm for signal in monitored.signals),
+        realised=monitored.realised,
+        estimated=monitored.estimated,
+        scored=scored,
+        trained=version,
+    )
+
+
+@task(name="report", **step())
+def show(project: Project, opening: Opening, monitored: Monitored, decision: Decision) -> MonitorRun:
+    """Show what a look found, and write nothing down."""
+    publish_look(project, opening, monitored, decision)
+    return MonitorRun(
+        project=project.name,
+        windows=opening.windows,
+        champion=monitored.champion,
+        signals=monitored.signals,
+        realised=monitored.realised,
+        estimated=monitored.estimated,
+        decision=decision,
+    )
+
+
+def fail(project: Project, opening: Opening, error: Exception) -> None:
+    """Write down that the night failed, why, and what to do, in one line."""
+    told = error if isinstance(error, NightshiftError) else None
+    what = told.what if told else f"{type(error).__name__}: {error}"
+    refused = isinstance(error, DataRefusedError)
+    decision = Decision(
+        action="hold" if refused else "watch",
+        reasons=(f"The data cannot be trusted: {what}" if refused else f"The night failed: {what}",),
+        causes=("data",) if refused else ("failure",),
+    )
+    night = Night(
+        project=project.name,
+        as_of=opening.windows.as_of,
+        window=opening.windows.looked_at,
+        state="failed",
+        decision=decision,
+        error=f"{what}; {told.remedy}" if told and told.remedy else what,
+        run_id=str(flow_run.get_id() or ""),
+        finished_at=datetime.now(UTC),
+    )
+    _write_down(project, opening, night, ())
+
+
+def _write_down(project: Project, opening: Opening, night: Night, signals: Sequence[Signal]) -> None:
+    journal = Journal.of(project, Settings())
+    if signals:
+        journal.record_signals(night.as_of, night.window, night.champion, signals)
+    journal.record(night)
+    announce(night, opening.before)
