@@ -1,14 +1,16 @@
 """How near the estimated metrics come to the realised ones, on a year of real flights whose labels are known.
 
-A model is trained as of 1 June 2013 as the project flights-delay declares it, its holdout makes the reference, and
-each month from June on is scored: AUC and log-loss as they are estimated without a label, beside what they turned out
-to be. Two figures that are not the same:
+A model is trained as of 1 June 2013 as the project flights-delay declares it, and the flights from June to December
+are scored: AUC and log-loss as they are estimated without a label, beside what they turned out to be.
 
-- Covariate shift without concept drift, made of real rows: a month is parted at random into a reference and a rest,
-  and the rest is drawn anew so that late hours, one airport or strong winds are several times as common. What
+- Covariate shift without concept drift, made of real rows: half of June to September, chosen at random, is the
+  reference, and the rest is drawn anew so that late hours, one airport or rain are several times as common. What
   leads to the label is the same in both, so the estimate has to be right. Target: within 0.01 of the realised AUC.
-- The months as they came. Where scores still mean what they meant on the holdout, the same target holds; where
-  they do not, that is concept drift, which no estimate without labels can see, and the error is shown as it is.
+- Months without concept drift: one half of each month, chosen at random, is the reference of the other half. The
+  error is the mean over several such halvings, because in one of them the realised AUC of 14,000 flights is itself
+  0.006 off by chance. Target: the same.
+- The months as they came, against the holdout in May, and against the month before, whose labels are known by then.
+  Here the meaning of a score changes, which no estimate without labels can see: the error is shown as it is.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from __future__ import annotations
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -29,23 +31,22 @@ from bare_flights_delay import KEY, LABEL, TIME, read
 from harness import PROJECT, ROOT, finish, show, stopped
 
 from deployments.flights import write_flights
-from nightshift.findings import Estimated, Realised
 from nightshift.metrics.registry import metric
-from nightshift.performance.estimated import estimated_of
+from nightshift.performance.estimated import estimated_metrics, estimated_of
 from nightshift.performance.observed import Observed
-from nightshift.performance.realised import realised_of
+from nightshift.performance.realised import measured, realised_of
 from nightshift.performance.reference import Reference
-from nightshift.performance.segments import slices_of
+from nightshift.performance.segments import SliceColumn, numbers_of
 from nightshift.records import Window
 
 AS_OF = datetime(2013, 6, 1, tzinfo=UTC)
 LAST = datetime(2014, 1, 1, tzinfo=UTC)
-SLICES = ["origin", "carrier"]
+SLICES = ("origin", "carrier")
+MOST_FEATURES = 12
 METRICS = ("roc_auc", "log_loss")
 WITHIN = 0.01
-# A month still means what the holdout meant when chance and outcome differ by less than this on average.
-CALIBRATED = 0.02
-_HEADS = "rows      AUC: realised  estimated   error   log-loss: realised  estimated   error"
+
+Errors = dict[str, float]
 
 
 class Model:
@@ -90,16 +91,26 @@ class Model:
         """The chance of being late, a row."""
         return np.asarray(self.booster.predict(self.prepared(rows)))
 
+    def columns(self, rows: pd.DataFrame) -> pa.Table:
+        """The slices, and the most important features."""
+        gains = dict(zip(self.booster.feature_name(), self.booster.feature_importance("gain"), strict=True))
+        best = sorted(gains, key=gains.__getitem__, reverse=True)[:MOST_FEATURES]
+        return pa.Table.from_pandas(rows[[*dict.fromkeys((*SLICES, *best))]], preserve_index=False)
+
     def reference(self, rows: pd.DataFrame) -> Reference:
         """What `rows` say of the model."""
         truth = rows[LABEL].to_numpy(np.float64)
-        return Reference.fit("binary", truth, self.scores(rows), pa.Table.from_pandas(rows[SLICES]))
+        return Reference.fit("binary", truth, self.scores(rows), self.columns(rows), SLICES)
 
-    def observed(self, rows: pd.DataFrame, window: Window) -> Observed:
+    def observed(self, rows: pd.DataFrame) -> Observed:
         """`rows` as if they had been scored, and their labels had come."""
+        table = self.columns(rows)
+        numbers = numbers_of(table)
+        texts = [name for name in table.column_names if name not in numbers]
         return Observed(
-            "binary", window, len(rows), len(rows), rows[LABEL].to_numpy(np.float64), self.scores(rows),
-            np.ones(len(rows), dtype=np.int64), slices_of(pa.Table.from_pandas(rows[SLICES])),
+            "binary", Window(start=AS_OF, end=LAST), len(rows), len(rows), rows[LABEL].to_numpy(np.float64),
+            self.scores(rows), np.ones(len(rows), dtype=np.int64),
+            {name: SliceColumn.of(table[name]) for name in texts}, numbers, SLICES,
         )  # fmt: skip
 
 
@@ -111,16 +122,16 @@ def main() -> None:
         data = given.data or Path(folder)
         write_flights(data)
         model = Model(data, 40 if given.quick else None)
-        shifted = [_errors(*one) for one in _shifted(model, quick=given.quick)]
-        months = [_compare(*one) for one in _months(model, quick=given.quick)]
-    calibrated = [row["error"]["roc_auc"] for row in months if row["miscalibration"] < CALIBRATED]
-    worst = max(abs(row["roc_auc"]) for row in shifted)
-    of_months = max((abs(error) for error in calibrated), default=None)
+        shifted = _shifted(model, quick=given.quick)
+        months = _months(model, quick=given.quick)
+    worst_shifted = max(abs(one["roc_auc"]) for one in shifted.values())
+    halves = [month["half"]["roc_auc"] for month in months.values()]
+    worst_half = max(abs(error) for error in halves)
     finish(
         "estimated_performance", quick=given.quick, seconds=time.perf_counter() - started,
-        shifted_worst_auc_error=worst, calibrated_months=len(calibrated),
-        calibrated_months_worst_auc_error=of_months, months=months,
-        met=None if given.quick else worst < WITHIN and (of_months is None or of_months < WITHIN),
+        shifted_worst_auc_error=worst_shifted, months_without_drift_worst_auc_error=worst_half,
+        shifted=shifted, months=months,
+        met=None if given.quick else worst_shifted < WITHIN and worst_half < WITHIN,
     )  # fmt: skip
 
 
@@ -131,89 +142,83 @@ def _options() -> Namespace:
     return parser.parse_args()
 
 
-def _shifted(model: Model, *, quick: bool) -> Iterator[tuple[str, Realised, Estimated]]:
+def _shifted(model: Model, *, quick: bool) -> dict[str, Errors]:
     """Draws from one half of some months, held against the other half: other rows, the same world."""
-    show(
-        "Covariate shift without concept drift: half of June to September is the reference, the rest is redrawn"
-    )
-    show(
-        "                                rows      AUC: realised  estimated   error   log-loss: realised  estimated   error"
-    )
+    show("Covariate shift without concept drift; estimate less realised value")
+    show("                                   rows   realised AUC    error   realised log-loss    error")
     rng = np.random.default_rng(0)
     rows = model.rows(AS_OF, datetime(2013, 7 if quick else 10, 1, tzinfo=UTC))
     is_reference = rng.random(len(rows)) < 0.5
     reference, rest = model.reference(rows[is_reference]), rows[~is_reference]
     tilts = {
         "none": np.ones(len(rest)),
-        "departures after 17 h, 5 times": np.where(rest["dep_hour"] >= 17, 5.0, 1.0),
+        "departures from 17 h on, 5 times": np.where(rest["dep_hour"] >= 17, 5.0, 1.0),
         "departures before 9 h, 5 times": np.where(rest["dep_hour"] < 9, 5.0, 1.0),
         "Newark, 5 times": np.where(rest["origin"] == "EWR", 5.0, 1.0),
         "wind over 15 mph, 5 times": np.where(rest["wind_speed"] > 15, 5.0, 1.0),
         "rain, 8 times": np.where(rest["precip"] > 0, 8.0, 1.0),
     }
-    window = Window(start=AS_OF, end=LAST)
+    found = {}
     for name, weight in tilts.items():
-        drawn = rng.choice(len(rest), len(rest), p=weight / weight.sum())
-        seen = model.observed(rest.iloc[np.sort(drawn)], window)
-        yield name, *_both(seen, reference)
+        drawn = np.sort(rng.choice(len(rest), len(rest), p=weight / weight.sum()))
+        seen = model.observed(rest.iloc[drawn])
+        found[name] = _errors(seen, reference)
+        realised = measured(seen)
+        auc, loss = (f"{realised[one]:.4f}{found[name][one]:+9.4f}" for one in METRICS)
+        show(f"  {name:33}{seen.rows:>7,}   {auc:>18}   {loss:>24}")
+    return found
 
 
-def _months(model: Model, *, quick: bool) -> Iterator[tuple[Window, Observed, Reference]]:
-    """Each month as it came, against the holdout."""
+def _months(model: Model, *, quick: bool) -> dict[str, dict[str, Any]]:
+    """Each month, against its own other half, the holdout, and the month before."""
     show("")
-    show("The months as they came; the reference is the holdout, 18 to 31 May")
-    show(
-        "             rows      AUC: realised  estimated   error   log-loss: realised  estimated   error   miscalibration"
-    )
-    reference = model.reference(model.holdout)
-    start = AS_OF
+    show("The months; estimate less realised value of AUC and log-loss, by what the reference is")
+    show(" " * 35 + "   half the month      holdout in May      month before         loss of AUC, 95 %")
+    show("  month        rows     AUC log-loss" + "      AUC  log-loss" * 3)
+    holdout = model.reference(model.holdout)
+    before, found, start = holdout, {}, AS_OF
     while start < (datetime(2013, 8, 1, tzinfo=UTC) if quick else LAST):
         end = (start + timedelta(days=32)).replace(day=1)
-        window = Window(start=start, end=end)
-        yield window, model.observed(model.rows(start, end), window), reference
-        start = end
+        rows = model.rows(start, end)
+        seen = model.observed(rows)
+        realised = realised_of(seen, {1: holdout}, metric("roc_auc"))
+        estimated = estimated_of(seen, {1: holdout}, metric("roc_auc"))
+        errors = {
+            "half": _halved(model, rows, times=1 if quick else 6),
+            "holdout": _errors(seen, holdout),
+            "month_before": _errors(seen, before),
+        }
+        shown = "".join(f"{one['roc_auc']:+11.4f}{one['log_loss']:+9.4f}" for one in errors.values())
+        show(
+            f"  {start:%B}".ljust(12) + f"{seen.rows:>7,}{realised.metrics['roc_auc']:8.4f}"
+            f"{realised.metrics['log_loss']:9.4f}{shown}   "
+            f"{_interval(realised.loss_interval)} realised, {_interval(estimated.loss_interval)} estimated"
+        )
+        found[f"{start:%Y-%m}"] = {
+            "realised": {one: round(realised.metrics[one], 4) for one in METRICS},
+            **{name: {one: round(error, 4) for one, error in some.items()} for name, some in errors.items()},
+        }
+        before, start = model.reference(rows), end
+    return found
 
 
-def _both(seen: Observed, reference: Reference) -> tuple[Realised, Estimated]:
-    deciding = metric("roc_auc")
-    return realised_of(seen, {1: reference}, deciding), estimated_of(seen, {1: reference}, deciding)
+def _halved(model: Model, rows: pd.DataFrame, times: int) -> Errors:
+    """The mean error when one half of the rows, chosen at random, is the reference of the other."""
+    rng = np.random.default_rng(0)
+    errors = []
+    for _ in range(times):
+        chosen = rng.random(len(rows)) < 0.5
+        errors.append(_errors(model.observed(rows[~chosen]), model.reference(rows[chosen])))
+    return {one: float(np.mean([error[one] for error in errors])) for one in METRICS}
 
 
-def _errors(name: str, realised: Realised, estimated: Estimated) -> dict[str, float]:
-    errors = {one: estimated.metrics[one] - realised.metrics[one] for one in METRICS}
-    show(f"  {name:30}{realised.rows:>7,}{_shown(realised, estimated)}")
-    return errors
+def _errors(seen: Observed, reference: Reference) -> Errors:
+    realised, estimated = measured(seen), estimated_metrics(seen, {1: reference})
+    return {one: estimated[one] - realised[one] for one in METRICS}
 
 
-def _compare(window: Window, seen: Observed, reference: Reference) -> dict[str, object]:
-    realised, estimated = _both(seen, reference)
-    chances = reference.estimator.apply(seen.scores)
-    order = np.array_split(np.argsort(chances), 20)
-    apart = [abs(chances[places].mean() - seen.truth[places].mean()) * places.size for places in order]
-    miscalibration = float(np.sum(apart) / len(chances))
-    show(
-        f"  {window.start:%B %Y}".ljust(18) + f"{realised.rows:>7,}{_shown(realised, estimated)}"
-        f"{miscalibration:13.4f}{'' if miscalibration < CALIBRATED else '   concept drift'}"
-    )
-    return {
-        "month": f"{window.start:%Y-%m}",
-        "realised": {one: round(realised.metrics[one], 4) for one in METRICS},
-        "estimated": {one: round(estimated.metrics[one], 4) for one in METRICS},
-        "error": {one: round(estimated.metrics[one] - realised.metrics[one], 4) for one in METRICS},
-        "loss_interval": {
-            "realised": [round(end, 4) for end in realised.loss_interval],
-            "estimated": [round(end, 4) for end in estimated.loss_interval],
-        },
-        "miscalibration": round(miscalibration, 4),
-    }
-
-
-def _shown(realised: Realised, estimated: Estimated) -> str:
-    parts = []
-    for name, width in (("roc_auc", 19), ("log_loss", 20)):
-        known, thought = realised.metrics[name], estimated.metrics[name]
-        parts.append(f"{known:{width}.4f}{thought:11.4f}{thought - known:+9.4f}")
-    return "".join(parts)
+def _interval(ends: tuple[float, float] | None) -> str:
+    return "undefined" if ends is None else f"({ends[0]:+.3f}, {ends[1]:+.3f})"
 
 
 if __name__ == "__main__":

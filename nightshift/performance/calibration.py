@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nightshift.performance.segments import Slices
+from nightshift.performance.uncertainty import BLOCKS, block_of, thinned
+
 Floats = npt.NDArray[np.float64]
+Hits = npt.NDArray[np.bool_]
+Tables = Mapping[str, Mapping[str, float]]
 
 # ln s, -ln(1 - s) and 1: with these weights a chance is the score itself.
 _IDENTITY = np.array([1.0, 1.0, 0.0])
-# How firmly the fit is held where it starts, in rows of evidence: next to nothing for a whole reference. A
-# segment is held at the whole's slopes, because it has few rows, and may move its level more freely.
+# How firmly weights are held where they start, as 1 / variance: the curve hardly, so that it goes where the rows are,
+# and what is added for a value of a column at 0, give or take 0.2, so that a value of few rows adds next to nothing.
 _HOLD = np.array([1.0, 1.0, 0.01])
-_HOLD_SEGMENT = np.array([25.0, 25.0, 4.0])
+_HOLD_VALUE = 25.0
 _TINY = 1e-7
 _MOST_STEPS = 50
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Beta calibration, one curve a class.
+    """Beta calibration: one curve a class, moved up or down by what else is known of a row.
 
     logit(chance) = a ln(s) - b ln(1 - s) + c [Kull, Silva Filho & Flach 2017, "Beta calibration: a well-founded and
     easily implemented improvement on logistic calibration for binary classifiers", AISTATS, 623-631]. It holds the
@@ -30,59 +36,96 @@ class Calibration:
     against the rest, then made to sum to 1 [Zadrozny & Elkan 2002, "Transforming classifier scores into accurate
     multiclass probability estimates", KDD, 694-699].
 
+    A binary label's curve is also moved by the values of given columns, + d(value) for each. A model that is right on
+    average says too much of some rows and too little of others; when the window has more of either, a curve of the
+    score alone is off although nothing has changed but the mix. The weights are held at 0 like a ridge regression's
+    [Hoerl & Kennard 1970, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics 12:55-67].
+
     Attributes:
         weights: a, b and c a class, shape (K, 3); (1, 3) for a binary label.
+        tables: column -> value -> d. A value that is not there has 0.
     """
 
     weights: Floats
+    tables: Tables = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, truth: Floats, scores: Floats, start: Calibration | None = None) -> Calibration:
-        """The curve of greatest likelihood, held loosely at the identity, or at `start` for a segment of its rows.
+    def fit(cls, truth: Floats, scores: Floats, slices: Slices | None = None) -> Calibration:
+        """The curves of greatest likelihood, held loosely at the identity.
 
         Args:
             truth: class codes, shape (n,); any n, also of one class only.
             scores: chances as the model gives them, shape (n,) for a binary label, else (n, K).
+            slices: columns whose values move a binary label's curve.
 
         >>> scores = np.repeat([0.2, 0.6], 1000)
         >>> truth = np.concatenate([np.arange(1000) < 100, np.arange(1000) < 700]).astype(float)
-        >>> Calibration.fit(truth, scores).apply(np.array([0.2, 0.6])).round(2).tolist()
+        >>> Calibration.fit(truth, scores).apply(np.array([0.2, 0.6]), {}).round(2).tolist()
         [0.1, 0.7]
         """
-        hold = _HOLD if start is None else _HOLD_SEGMENT
-        if scores.ndim == 1:
-            first = _IDENTITY if start is None else start.weights[0]
-            return cls(_fitted(_features(scores), truth == 1, first, hold)[None, :])
-        weights = [
-            _fitted(
-                _features(scores[:, code]),
-                truth == code,
-                _IDENTITY if start is None else start.weights[code],
-                hold,
-            )
-            for code in range(scores.shape[1])
-        ]
-        return cls(np.array(weights))
+        return cls.fit_spread(truth, scores, slices, blocks=0)[0]
 
-    def apply(self, scores: Floats) -> Floats:
+    @classmethod
+    def fit_spread(
+        cls, truth: Floats, scores: Floats, slices: Slices | None = None, blocks: int = BLOCKS
+    ) -> tuple[Calibration, ...]:
+        """`fit` of all rows, then of the rows without each block of neighbours, by one Newton step from the first."""
+        chosen = thinned(len(truth))
+        truth, scores = truth[chosen], scores[chosen]
+        if scores.ndim == 1:
+            columns = _values(slices or {})
+            codes = {name: column.codes[chosen] for name, column in (slices or {}).items()}
+            parts = [_curve(scores)] + [(codes[name] == code)[:, None] for name, code, _ in columns]
+            fitted = _fitted(np.concatenate(parts, axis=1).astype(np.float64), truth == 1, blocks)
+            return tuple(cls(one[None, :3], _tables(columns, one[3:])) for one in fitted)
+        by_class = [
+            _fitted(_curve(scores[:, code]), truth == code, blocks) for code in range(scores.shape[1])
+        ]
+        return tuple(cls(np.array(one)) for one in zip(*by_class, strict=True))
+
+    def apply(self, scores: Floats, slices: Slices) -> Floats:
         """The chances behind scores: of class 1, shape (n,), or of each class, shape (n, K) with rows of sum 1."""
         if scores.ndim == 1:
-            return _logistic(_features(scores) @ self.weights[0])
-        columns = [_logistic(_features(scores[:, code]) @ curve) for code, curve in enumerate(self.weights)]
+            logit = _curve(scores) @ self.weights[0]
+            for name, table in self.tables.items():
+                if name in slices:
+                    added = np.array([table.get(value, 0.0) for value in slices[name].names])
+                    logit = logit + added[slices[name].codes]
+            return _logistic(logit)
+        columns = [_logistic(_curve(scores[:, code]) @ curve) for code, curve in enumerate(self.weights)]
         chances = np.stack(columns, axis=1)
         return np.asarray(chances / chances.sum(axis=1, keepdims=True), dtype=np.float64)
 
-    def as_json(self) -> list[list[float]]:
-        """The weights, as JSON has numbers."""
-        return [[float(weight) for weight in curve] for curve in self.weights]
+    def as_json(self) -> dict[str, Any]:
+        """The weights in JSON's types."""
+        return {
+            "weights": self.weights.tolist(),
+            "tables": {name: dict(one) for name, one in self.tables.items()},
+        }
 
     @classmethod
-    def of_json(cls, read: Sequence[Sequence[float]]) -> Calibration:
+    def of_json(cls, read: Mapping[str, Any]) -> Calibration:
         """What `as_json` gave."""
-        return cls(np.array(read, dtype=np.float64))
+        return cls(np.array(read["weights"], dtype=np.float64), read["tables"])
 
 
-def _features(scores: Floats) -> Floats:
+def _values(slices: Slices) -> list[tuple[str, int, str]]:
+    """The commonest values of each column, as column, code and name."""
+    return [
+        (name, column.names.index(value), value)
+        for name, column in slices.items()
+        for value, _ in column.commonest()
+    ]
+
+
+def _tables(columns: list[tuple[str, int, str]], weights: Floats) -> Tables:
+    tables: dict[str, dict[str, float]] = {}
+    for (name, _, value), weight in zip(columns, weights, strict=True):
+        tables.setdefault(name, {})[value] = float(weight)
+    return tables
+
+
+def _curve(scores: Floats) -> Floats:
     kept = np.clip(scores, _TINY, 1 - _TINY)
     return np.stack([np.log(kept), -np.log1p(-kept), np.ones(kept.size)], axis=1)
 
@@ -92,30 +135,40 @@ def _logistic(logit: Floats) -> Floats:
     return np.clip(1 / (1 + np.exp(-np.clip(logit, -30, 30))), _TINY, 1 - _TINY)
 
 
-def _fitted(features: Floats, is_hit: npt.NDArray[np.bool_], start: Floats, hold: Floats) -> Floats:
-    """Newton's steps to the greatest penalised likelihood, each halved until it does not lose."""
-    weights = start.copy()
-    if is_hit.size == 0:
-        return weights
-    cost = _cost(features, is_hit, weights, start, hold)
-    for _ in range(_MOST_STEPS):
-        chance = 1 / (1 + np.exp(-np.clip(features @ weights, -30, 30)))
-        slope = features.T @ (chance - is_hit) + hold * (weights - start)
-        curve = (features * (chance * (1 - chance))[:, None]).T @ features + np.diag(hold)
-        step = np.linalg.solve(curve, slope)
-        moved = weights - step
-        while (new := _cost(features, is_hit, moved, start, hold)) > cost and np.abs(step).max() > 1e-9:
+def _fitted(features: Floats, is_hit: Hits, blocks: int) -> list[Floats]:
+    """Weights of greatest penalised likelihood by Newton's steps, then one step from them without each block."""
+    values = features.shape[1] - _IDENTITY.size
+    start = np.concatenate([_IDENTITY, np.zeros(values)])
+    hold = np.concatenate([_HOLD, np.full(values, _HOLD_VALUE)])
+    weights = start
+    for _ in range(_MOST_STEPS if is_hit.size else 0):
+        step = np.linalg.solve(*_slope(features, is_hit, weights, hold * (weights - start), hold))
+        cost = _cost(features, is_hit, weights, start, hold)
+        # Halved until it does not lose: far from the answer a whole step can be too long.
+        while _cost(features, is_hit, weights - step, start, hold) > cost and np.abs(step).max() > 1e-6:
             step = step / 2
-            moved = weights - step
-        if new >= cost or cost - new < 1e-9 * is_hit.size:
-            return moved if new < cost else weights
-        weights, cost = moved, new
-    return weights
+        weights = weights - step
+        if np.abs(step).max() < 1e-5:
+            break
+    curve, slope = _slope(features, is_hit, weights, hold * (weights - start), hold)
+    found = [weights]
+    for block in range(blocks):
+        rows = block_of(is_hit.size, block)
+        its_curve, its_slope = _slope(features[rows], is_hit[rows], weights, 0 * hold, 0 * hold)
+        found.append(weights - np.linalg.solve(curve - its_curve, slope - its_slope))
+    return found
 
 
-def _cost(
-    features: Floats, is_hit: npt.NDArray[np.bool_], weights: Floats, start: Floats, hold: Floats
-) -> float:
+def _slope(
+    features: Floats, is_hit: Hits, weights: Floats, pull: Floats, hold: Floats
+) -> tuple[Floats, Floats]:
+    """Second and first derivatives of the cost, in the order that `solve` takes them."""
+    chance = _logistic(features @ weights)
+    curve = (features * (chance * (1 - chance))[:, None]).T @ features + np.diag(hold)
+    return curve, features.T @ (chance - is_hit) + pull
+
+
+def _cost(features: Floats, is_hit: Hits, weights: Floats, start: Floats, hold: Floats) -> float:
     logit = features @ weights
     held = float(np.sum(hold * np.square(weights - start)))
     return float(np.sum(np.logaddexp(0.0, np.where(is_hit, -logit, logit)))) + 0.5 * held

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -12,13 +11,10 @@ from nightshift.findings import Estimated, Signal
 from nightshift.metrics.declaration import Metric
 from nightshift.metrics.registry import finite
 from nightshift.metrics.sample import Floats, Sample
-from nightshift.performance.calibration import Calibration
 from nightshift.performance.expectation import expected_metric, expected_metrics
 from nightshift.performance.expected import Expected, Loss, References, least_loss, loss_signal
 from nightshift.performance.observed import Observed
 from nightshift.performance.realised import compared, parts_of
-from nightshift.performance.reference import Estimator
-from nightshift.performance.segments import taken
 from nightshift.performance.uncertainty import (
     BLOCKS,
     LEAST_ROWS,
@@ -52,14 +48,14 @@ def estimated_of(seen: Observed, references: References, metric: Metric) -> Esti
     method: Literal["cbpe", "dle"] = "dle" if seen.kind == "regression" else "cbpe"
     rows = _with_estimator(seen, references)
     expected = Expected.of(references, rows.versions)
-    outlook = _outlook(rows, references, "")
+    outlook = _outlook(rows, references)
     metrics = expected_metrics(rows.kind, rows.scores, outlook)
     loss = _loss(rows, outlook, references, expected, metric)
     return Estimated(
         window=seen.window,
         metric=metric.name,
         method=method,
-        assumption=("" if rows.rows or not seen.rows else _NO_REFERENCE) + ASSUMPTIONS[method],
+        assumption=("" if rows.size or not seen.size else _NO_REFERENCE) + ASSUMPTIONS[method],
         metrics=metrics,
         expected=expected.metrics,
         rows=rows.rows,
@@ -84,7 +80,7 @@ def estimated_signals(
 def estimated_metrics(seen: Observed, references: References) -> Metrics:
     """Every metric of a window's predictions as it is thought to be; empty when no version has an estimator."""
     rows = _with_estimator(seen, references)
-    return expected_metrics(rows.kind, rows.scores, _outlook(rows, references, ""))
+    return expected_metrics(rows.kind, rows.scores, _outlook(rows, references))
 
 
 def _signal(
@@ -93,10 +89,10 @@ def _signal(
     expected = Expected.of(references, part.versions, segment)
     floor = least_loss(metric, expected.metrics.get(metric.name)) if margin is None else margin
     nothing = Loss(math.nan, math.nan)
-    if part.rows < LEAST_ROWS:
+    if part.size < LEAST_ROWS:
         note = f"too few: {part.rows} predictions with an estimate, {LEAST_ROWS} are needed"
         return loss_signal("estimated", metric, segment, nothing, floor, note=note)
-    outlook = _outlook(part, references, segment)
+    outlook = _outlook(part, references)
     value = expected_metric(metric, part.kind, part.scores, outlook)
     loss = _loss(part, outlook, references, expected, metric, segment)
     note = compared(
@@ -113,27 +109,18 @@ def _with_estimator(seen: Observed, references: References) -> Observed:
     return seen.take(np.flatnonzero(np.isin(seen.versions, able)))
 
 
-def _outlook(rows: Observed, references: References, segment: str) -> Floats:
-    """What each row's version says of it: a segment by its own curve, where the holdout had enough of it."""
-
-    def of(version: int) -> Estimator | None:
-        reference = references[version]
-        part = reference.segments.get(segment, reference)
-        return reference.estimator if part.estimator is None else part.estimator
-
-    return _applied(rows, of)
-
-
-def _applied(rows: Observed, of: Callable[[int], Estimator | None]) -> Floats:
+def _outlook(
+    rows: Observed, references: References, changed: int | None = None, block: int | None = None
+) -> Floats:
+    """What each row's version makes of it; the version `changed` without a block of its holdout."""
     width = {"binary": (), "regression": (3,), "multiclass": rows.scores.shape[1:]}[rows.kind]
-    made = np.empty((rows.scores.shape[0], *width))
-    for version in np.unique(rows.versions):
+    made = np.empty((len(rows.scores), *width))
+    for version in (int(version) for version in np.unique(rows.versions)):
         places = np.flatnonzero(rows.versions == version)
-        estimator = of(int(version))
-        if isinstance(estimator, Calibration):
-            made[places] = estimator.apply(rows.scores[places])
-        elif estimator is not None:
-            made[places] = estimator.apply(rows.scores[places], taken(rows.slices, places))
+        some = rows.take(places)
+        made[places] = references[version].estimates(
+            some.scores, some.slices, some.numbers, block if version == changed else None
+        )
     return made
 
 
@@ -153,9 +140,9 @@ def _loss(
     """
     value = expected_metric(metric, rows.kind, rows.scores, outlook)
     loss = metric.gain(expected.value(metric.name), value)
-    if rows.rows < LEAST_ROWS or not math.isfinite(loss):
+    if rows.size < LEAST_ROWS or not math.isfinite(loss):
         return Loss(loss, math.nan)
-    chosen = thinned(rows.rows)
+    chosen = thinned(rows.size)
     of_window = standard_error(
         left_out_values(
             chosen.size,
@@ -174,17 +161,14 @@ def _loss(
 def _reference_error(rows: Observed, references: References, expected: Expected, metric: Metric) -> float:
     """The part of the loss's standard error that comes of holdouts with so many rows and no more."""
     squares = 0.0
-    for version in expected.parts:
-        estimators = references[version].spread_estimators
-        if len(estimators) != BLOCKS or len(expected.parts[version].spread) != BLOCKS:
+    for version, part in expected.parts.items():
+        blocks = len(references[version].spread_estimators)
+        if blocks != BLOCKS or len(part.spread) != BLOCKS:
             return math.nan
         losses = []
-        for block, changed in enumerate(estimators):
-
-            def of(one: int, version: int = version, changed: Estimator = changed) -> Estimator | None:
-                return changed if one == version else references[one].estimator
-
-            estimate = expected_metric(metric, rows.kind, rows.scores, _applied(rows, of))
+        for block in range(blocks):
+            outlook = _outlook(rows, references, version, block)
+            estimate = expected_metric(metric, rows.kind, rows.scores, outlook)
             losses.append(metric.gain(expected.without_block(metric.name, version, block), estimate))
         squares += standard_error(np.array(losses)) ** 2
     return math.sqrt(squares)

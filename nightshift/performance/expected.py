@@ -55,7 +55,9 @@ class Expected:
         found: dict[int, Part] = {}
         for name in (int(name) for name in names):
             reference = references.get(name)
-            part = reference if reference is None or not segment else reference.segments.get(segment)
+            part = (
+                None if reference is None else reference.segments.get(segment) if segment else reference.whole
+            )
             if part is not None:
                 found[name] = part
         weights = {
@@ -92,6 +94,11 @@ class Expected:
         values = [(share, metrics[one].get(name)) for one, share in self.shares.items()]
         known = [share * value for share, value in values if value is not None]
         return sum(known) if known and len(known) == len(values) else None
+
+
+def columns_of(references: References) -> tuple[str, ...]:
+    """The columns that any of the references needs to estimate."""
+    return tuple(dict.fromkeys(name for one in references.values() for name in one.columns))
 
 
 def deciding(project: Project) -> Metric:

@@ -1,11 +1,9 @@
-"""The prediction log of a window with the labels that are known by now: late labels joined to predictions."""
+"""Predictions of a window with the labels that are known by now, as arrays."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -14,10 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightshift.engine import engine, quote, quote_all, quote_text
+from nightshift.engine import engine
 from nightshift.lake.tables import Lake
 from nightshift.metrics.sample import Floats
-from nightshift.performance.segments import Codes, SliceColumn, Slices, taken
+from nightshift.performance.prediction_log import Look, PredictionLog
+from nightshift.performance.segments import Codes, Numbers, SliceColumn, Slices, taken
 from nightshift.records import Window
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
@@ -28,10 +27,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_ROWS = 2_000_000
-"""A window with more predictions is measured on this many of them, chosen by a hash of the key; counts stay exact."""
+"""A window with more predictions is measured on about this many, chosen by a hash of the key; counts stay exact."""
 
 _BATCH_ROWS = 65_536
-_SLOTS = 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +41,9 @@ class Observed:
         truth: labels as the metrics want them, shape (n,); NaN where not known, or of a class the model has not.
         scores: shape (n,), or (n, K) for several classes.
         versions: the model version behind each, shape (n,).
-        slices: the columns of `evaluate.slices`.
+        slices: columns looked at value by value, those of `evaluate.slices` among them.
+        numbers: columns looked at in bands, null as NaN.
+        segments: the columns of `evaluate.slices`.
     """
 
     kind: Kind
@@ -54,6 +54,13 @@ class Observed:
     scores: Floats
     versions: npt.NDArray[np.int64]
     slices: Slices = field(default_factory=dict)
+    numbers: Numbers = field(default_factory=dict)
+    segments: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many of the rows are here, n: all of them, or the sample that a large window is measured on."""
+        return len(self.truth)
 
     @property
     def known(self) -> Codes:
@@ -61,34 +68,18 @@ class Observed:
         return np.flatnonzero(~np.isnan(self.truth))
 
     def take(self, places: Codes) -> Observed:
-        """Some of the rows; as long as none were left unread, counts are of these rows alone."""
+        """Some of the rows; `rows` and `labelled` are then counts of these alone."""
         truth = self.truth[places]
-        return Observed(
-            self.kind,
-            self.window,
-            len(places),
-            int(np.count_nonzero(~np.isnan(truth))),
-            truth,
-            self.scores[places],
-            self.versions[places],
-            taken(self.slices, places),
+        return replace(
+            self,
+            rows=len(places),
+            labelled=int(np.count_nonzero(~np.isnan(truth))),
+            truth=truth,
+            scores=self.scores[places],
+            versions=self.versions[places],
+            slices=taken(self.slices, places),
+            numbers={name: values[places] for name, values in self.numbers.items()},
         )
-
-
-@dataclass(frozen=True)
-class Look:
-    """What to look at in the prediction log, from when.
-
-    Attributes:
-        as_of: labels that would not have been known by then are not seen.
-        versions: the model versions that count, in the order they went live; None for all, the highest last.
-        dataset_version: of the lake's dataset table; None for the newest.
-    """
-
-    window: Window
-    as_of: datetime
-    versions: tuple[int, ...] | None = None
-    dataset_version: int | None = None
 
 
 def observe(project: Project, settings: Settings, look: Look) -> Observed:
@@ -110,147 +101,70 @@ def observe(project: Project, settings: Settings, look: Look) -> Observed:
         log, rows = lake.read("predictions", predictions), lake.read("dataset", dataset)
         connection.register("log", log)
         connection.register("dataset", rows)
-        return _Join(project, look, connection, tuple(log.schema.names), tuple(rows.schema.names)).read()
+        queries = PredictionLog(project, look, log.schema, rows.schema)
+        total = _count(connection, queries.count)
+        if total == 0:
+            return _nothing(project, look.window)
+        if total <= MOST_ROWS:
+            return _read(connection, queries, total)
+        logger.info("performance: %s predictions, measured on %s of them", f"{total:,}", f"{MOST_ROWS:,}")
+        sample = replace(queries, share=MOST_ROWS / total)
+        seen = _read(connection, sample, _count(connection, sample.count))
+        return replace(seen, rows=total, labelled=_count(connection, queries.count_labelled))
 
 
 def _nothing(project: Project, window: Window) -> Observed:
-    return Observed(project.label.kind, window, 0, 0, np.empty(0), np.empty(0), np.empty(0, dtype=np.int64))
+    scores = np.empty((0, 2)) if project.label.kind == "multiclass" else np.empty(0)
+    return Observed(project.label.kind, window, 0, 0, np.empty(0), scores, np.empty(0, dtype=np.int64))
 
 
-@dataclass(frozen=True)
-class _Join:
-    """The join of one window, as SQL over the registered tables `log` and `dataset`."""
+def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    return int(connection.sql(query).fetchall()[0][0])
 
-    project: Project
-    look: Look
-    connection: duckdb.DuckDBPyConnection
-    log_columns: Sequence[str]
-    dataset_columns: Sequence[str]
 
-    def read(self) -> Observed:
-        """Count first, so that arrays are made once, at their size."""
-        predictions = self._count(f"SELECT count(*) FROM {self._chosen()}")
-        if predictions == 0:
-            return _nothing(self.project, self.look.window)
-        if predictions <= MOST_ROWS:
-            return self._read(predictions, None, self._chosen())
-        logger.info(
-            "performance: %s predictions, measured on %s of them", f"{predictions:,}", f"{MOST_ROWS:,}"
-        )
-        labelled = self._count(f"SELECT count(label) FROM ({self._joined(self._chosen(), [])})")
-        share = int(MOST_ROWS / predictions * _SLOTS)
-        sample = f"(SELECT * FROM {self._chosen()} WHERE hash({self._keys()}) % {_SLOTS} < {share})"
-        size = self._count(f"SELECT count(*) FROM {sample}")
-        return self._read(predictions, labelled, sample, size)
-
-    def _read(self, predictions: int, labelled: int | None, source: str, size: int | None = None) -> Observed:
-        size = predictions if size is None else size
-        slices = [name for name in self.project.evaluate.slices if name in self.dataset_columns]
-        scores = self._scores()
-        truth, versions = np.empty(size), np.empty(size, dtype=np.int64)
-        values = np.empty((size, len(scores)))
-        texts: dict[str, list[pa.Array]] = {name: [] for name in slices}
-        known = done = 0
-        query = (
-            f"SELECT * FROM ({self._joined(source, slices)}) ORDER BY {quote('event time')}, {self._order()}"
-        )
-        for batch in self.connection.sql(query).to_arrow_reader(_BATCH_ROWS):
-            place = slice(done, done + batch.num_rows)
-            known += batch.num_rows - batch["label"].null_count
-            truth[place] = self._codes(batch["label"])
-            versions[place] = batch["model_version"].to_numpy(zero_copy_only=False)
-            for column in range(len(scores)):
-                values[place, column] = batch[f"score {column}"].to_numpy(zero_copy_only=False)
-            for name in slices:
-                texts[name].append(pc.fill_null(batch[f"slice {name}"], "None").dictionary_encode())
-            done += batch.num_rows
-        if known > np.count_nonzero(~np.isnan(truth)):
-            logger.warning(
-                "performance: rows of classes that the model never saw are left out of the metrics"
-            )
-        columns = {
+def _read(connection: duckdb.DuckDBPyConnection, queries: PredictionLog, rows: int) -> Observed:
+    """Fill arrays of the right length from batches."""
+    kind = queries.project.label.kind
+    truth, versions = np.empty(rows), np.empty(rows, dtype=np.int64)
+    scores = np.empty((rows, len(queries.scores)))
+    numbers = {name: np.empty(rows, dtype=np.float32) for name in queries.numbers}
+    texts: dict[str, list[pa.Array]] = {name: [] for name in queries.texts}
+    classes = pa.array(queries.classes, pa.string()) if kind == "multiclass" else None
+    labelled = done = 0
+    for batch in connection.sql(queries.rows).to_arrow_reader(_BATCH_ROWS):
+        place = slice(done, done + batch.num_rows)
+        labelled += batch.num_rows - batch["label"].null_count
+        truth[place] = _codes(batch["label"], classes)
+        versions[place] = _array(batch["model_version"])
+        for column in range(scores.shape[1]):
+            scores[place, column] = _array(batch[f"score {column}"])
+        for name, values in numbers.items():
+            values[place] = _array(batch[f"number {name}"])
+        for name, parts in texts.items():
+            parts.append(batch[f"text {name}"].dictionary_encode())
+        done += batch.num_rows
+    if labelled > np.count_nonzero(~np.isnan(truth)):
+        logger.warning("performance: rows of a class that the model never saw are left out of the metrics")
+    return Observed(
+        kind=kind,
+        window=queries.look.window,
+        rows=rows,
+        labelled=labelled,
+        truth=truth,
+        scores=scores if kind == "multiclass" else scores[:, 0],
+        versions=versions,
+        slices={
             name: SliceColumn.of(pa.chunked_array(parts).unify_dictionaries())
             for name, parts in texts.items()
-        }
-        return Observed(
-            self.project.label.kind,
-            self.look.window,
-            predictions,
-            known if labelled is None else labelled,
-            truth,
-            values if self.project.label.kind == "multiclass" else values[:, 0],
-            versions,
-            columns,
-        )
+        },
+        numbers=numbers,
+        segments=tuple(name for name in queries.project.evaluate.slices if name in texts),
+    )
 
-    def _chosen(self) -> str:
-        """The window's predictions, of each row that of the version that was live last."""
-        time = quote(self.project.dataset.event_time)
-        window, versions = self.look.window, self.look.versions
-        parts = [
-            f"{time} >= TIMESTAMPTZ {quote_text(window.start.isoformat())}",
-            f"{time} < TIMESTAMPTZ {quote_text(window.end.isoformat())}",
-            f"{quote(self._scores()[0])} IS NOT NULL",
-        ]
-        rank = "model_version"
-        if versions is not None:
-            listed = ", ".join(str(int(version)) for version in versions)
-            rank = f"list_position([{listed}]::INT[], model_version)"
-            parts.append(f"model_version IN ({listed or 'NULL'})")
-        columns = quote_all([*self.project.dataset.key, self.project.dataset.event_time, *self._scores()])
-        return (
-            f"(SELECT {columns}, model_version FROM log WHERE {' AND '.join(parts)} "
-            f"QUALIFY row_number() OVER (PARTITION BY {self._keys()}, {time} ORDER BY {rank} DESC) = 1)"
-        )
 
-    def _joined(self, source: str, slices: Iterable[str]) -> str:
-        """Predictions of `source` with label and slices; the label is null where it was not known yet."""
-        project, window = self.project, self.look.window
-        time = quote(project.dataset.event_time)
-        identity = [*project.dataset.key, project.dataset.event_time]
-        selected = [f"p.{time} AS {quote('event time')}", f"{self._label()} AS label", "p.model_version"]
-        selected += [f"p.{quote(name)} AS {quote(f'key {name}')}" for name in project.dataset.key]
-        selected += [
-            f"p.{quote(name)}::DOUBLE AS {quote(f'score {n}')}" for n, name in enumerate(self._scores())
-        ]
-        selected += [f"CAST(d.{quote(name)} AS VARCHAR) AS {quote(f'slice {name}')}" for name in slices]
-        return (
-            f"SELECT {', '.join(selected)} FROM {source} AS p LEFT JOIN dataset AS d "
-            f"ON {' AND '.join(f'p.{quote(name)} = d.{quote(name)}' for name in identity)} "
-            f"AND d.{time} >= TIMESTAMPTZ {quote_text(window.start.isoformat())} "
-            f"AND d.{time} < TIMESTAMPTZ {quote_text(window.end.isoformat())}"
-        )
+def _codes(labels: pa.Array, classes: pa.Array | None) -> Floats:
+    return _array(labels if classes is None else pc.index_in(labels, value_set=classes).cast(pa.float64()))
 
-    def _label(self) -> str:
-        label = self.project.label
-        column = f"d.{quote(label.column)}" if label.column in self.dataset_columns else "NULL"
-        cast = f"CAST({column} AS {'VARCHAR' if label.kind == 'multiclass' else 'DOUBLE'})"
-        if label.known_after is None:
-            return cast
-        limit = quote_text((self.look.as_of - label.known_after).isoformat())
-        return f"CASE WHEN d.{quote(self.project.dataset.event_time)} <= TIMESTAMPTZ {limit} THEN {cast} END"
 
-    def _codes(self, labels: pa.Array) -> Floats:
-        if self.project.label.kind == "multiclass":
-            classes = pa.array([name.removeprefix("score_") for name in self._scores()], pa.string())
-            labels = pc.index_in(labels, value_set=classes).cast(pa.float64())
-        return np.asarray(labels.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-    def _scores(self) -> list[str]:
-        match self.project.label.kind:
-            case "binary":
-                return ["score"]
-            case "regression":
-                return ["prediction"]
-            case "multiclass":
-                roles = {*self.project.dataset.key, self.project.dataset.event_time}
-                return [name for name in self.log_columns if name.startswith("score_") and name not in roles]
-
-    def _keys(self) -> str:
-        return quote_all(self.project.dataset.key)
-
-    def _order(self) -> str:
-        return quote_all([f"key {name}" for name in self.project.dataset.key])
-
-    def _count(self, query: str) -> int:
-        return int(self.connection.sql(query).fetchall()[0][0])
+def _array(values: pa.Array) -> Floats:
+    return np.asarray(values.to_numpy(zero_copy_only=False))

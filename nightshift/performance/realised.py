@@ -60,7 +60,7 @@ def realised_signals(
 def parts_of(seen: Observed) -> Iterator[tuple[str, Observed]]:
     """All rows under the empty name, then each of the commonest segments."""
     yield "", seen
-    for segment, places in segments_of(seen.slices):
+    for segment, places in segments_of(seen.slices, seen.segments):
         yield segment, seen.take(places)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,15 @@ from nightshift.metrics.registry import evaluate_all, finite
 from nightshift.metrics.sample import Floats
 from nightshift.performance.calibration import Calibration
 from nightshift.performance.loss_model import LossModel
-from nightshift.performance.segments import Slices, segments_of, slices_of, taken
+from nightshift.performance.segments import (
+    Bands,
+    Numbers,
+    SliceColumn,
+    Slices,
+    numbers_of,
+    segments_of,
+    taken,
+)
 from nightshift.performance.uncertainty import BLOCKS, LEAST_ROWS, left_out, standard_error, thinned
 from nightshift.records import Metrics
 
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
 
 PERFORMANCE = "performance.json"
 _FORMAT = 1
-_DIGITS = 8
+_DIGITS = 7
 
 Estimator = Calibration | LossModel
 
@@ -38,15 +46,22 @@ class Part:
     Attributes:
         metrics: every metric of the label's kind; None where it is undefined.
         spread: the same without each block of neighbouring rows in turn; empty when nobody worked it out.
-        estimator: from scores to chances or expected losses; None when there is none.
-        spread_estimators: the same without each block; empty for a segment.
     """
 
     rows: int
     metrics: Metrics
     spread: tuple[Metrics, ...] = ()
-    estimator: Estimator | None = None
-    spread_estimators: tuple[Estimator, ...] = ()
+
+    @classmethod
+    def fit(cls, kind: Kind, truth: Floats, scores: Floats) -> Part:
+        """Measure some rows, arrays in the order of event time."""
+        whole = finite(evaluate_all(kind, truth, scores))
+        if len(truth) < LEAST_ROWS:
+            return cls(len(truth), whole)
+        chosen = thinned(len(truth))
+        blocks = [chosen[left_out(chosen.size, block)] for block in range(BLOCKS)]
+        spread = tuple(finite(evaluate_all(kind, truth[rows], scores[rows])) for rows in blocks)
+        return cls(len(truth), whole, spread)
 
     def error(self, metric: str) -> float:
         """The standard error of a metric; 0 when nobody worked it out, NaN when it is undefined without a block."""
@@ -57,44 +72,79 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Reference(Part):
+class Reference:
     """What a version's holdout said of it as a whole, and of each segment of 200 rows or more.
 
-    It is kept as `performance.json` beside the model: under 100 KB, whatever the number of rows.
+    It is kept as `performance.json` beside the model: about 100 KB, whatever the number of rows.
 
     Attributes:
-        segments: `origin=JFK` -> the same for those rows.
+        whole: all rows.
+        segments: `origin=JFK` -> those rows.
+        bands: the bands of the numbers that the estimators look at.
+        estimator: from scores to chances or expected losses; None when there is none.
+        spread_estimators: the same without each block of neighbouring rows in turn.
+        columns: what must be read with a prediction for the estimator to know all it can.
     """
 
+    whole: Part
     segments: Mapping[str, Part] = field(default_factory=dict)
+    bands: Bands = field(default_factory=lambda: Bands({}))
+    estimator: Estimator | None = None
+    spread_estimators: tuple[Estimator, ...] = ()
+    columns: tuple[str, ...] = ()
 
     @classmethod
-    def fit(cls, kind: Kind, truth: Floats, scores: Floats, slices: pa.Table | None = None) -> Reference:
+    def fit(
+        cls,
+        kind: Kind,
+        truth: Floats,
+        scores: Floats,
+        columns: pa.Table | None = None,
+        segments: Sequence[str] = (),
+    ) -> Reference:
         """Measure and calibrate on a holdout.
 
         Args:
             truth: labels as the metrics want them, shape (n,), in the order of event time.
             scores: the model's scores of these rows, shape (n,) or (n, K).
-            slices: the columns of `evaluate.slices` for these rows, or None.
+            columns: `segments` and features for these rows, n long. The dozen most important features do; the
+                estimate then holds when the mix of their values changes, not only when that of the scores does.
+            segments: the columns of `evaluate.slices`, looked at value by value.
         """
-        columns = {} if slices is None else slices_of(slices)
-        whole = _fit(kind, truth, scores, columns)
-        chosen = thinned(len(truth))
-        blocks = [chosen[left_out(chosen.size, block)] for block in range(BLOCKS)]
-        made = (_fit(kind, truth[rows], scores[rows], taken(columns, rows)) for rows in blocks)
-        spread_estimators = tuple(one for one in made if one is not None)
-        segments = {}
-        for name, rows in segments_of(columns):
-            if rows.size >= LEAST_ROWS:
-                own = _fit_segment(whole, truth[rows], scores[rows])
-                segments[name] = Part(rows.size, *_measured(kind, truth[rows], scores[rows]), own)
-        metrics, spread = _measured(kind, truth, scores)
-        return cls(len(truth), metrics, spread, whole, spread_estimators, segments)
+        table = pa.table({}) if columns is None else columns
+        numbers = numbers_of(table.drop_columns([name for name in segments if name in table.column_names]))
+        bands = Bands.of(numbers)
+        slices = {name: SliceColumn.of(table[name]) for name in table.column_names if name not in numbers}
+        known = {**slices, **bands.apply(numbers)}
+        estimators = _fit_spread(kind, truth, scores, known) if len(truth) else (None,)
+        return cls(
+            Part.fit(kind, truth, scores),
+            {
+                name: Part.fit(kind, truth[rows], scores[rows])
+                for name, rows in segments_of(slices, segments)
+                if rows.size >= LEAST_ROWS
+            },
+            bands,
+            estimators[0],
+            tuple(one for one in estimators[1:] if one is not None),
+            tuple(table.column_names),
+        )
+
+    def estimates(self, scores: Floats, slices: Slices, numbers: Numbers, block: int | None = None) -> Floats:
+        """What the estimator makes of predictions: see `expectation.expected_metrics` for its shape.
+
+        Args:
+            block: take the estimator that was fitted without this block of the holdout.
+        """
+        estimator = self.estimator if block is None else self.spread_estimators[block]
+        if estimator is None:
+            raise ValueError("this reference has no estimator")
+        return estimator.apply(scores, {**slices, **self.bands.apply(numbers)})
 
     @classmethod
-    def of_metrics(cls, metrics: Metrics, rows: int = 0) -> Reference:
+    def of_metrics(cls, metrics: Metrics) -> Reference:
         """A version of which only the holdout's metrics are known: they are held to be exact, nothing is estimated."""
-        return cls(rows, metrics)
+        return cls(Part(0, metrics))
 
     def save(self, path: Path) -> None:
         """Write the reference as JSON."""
@@ -117,59 +167,60 @@ class Reference(Part):
 
     def as_json(self) -> dict[str, Any]:
         """The reference in JSON's types."""
-        segments = {name: _part_json(part) for name, part in self.segments.items()}
-        return {"format": _FORMAT, **_part_json(self), "segments": segments}
+        return {
+            "format": _FORMAT,
+            "whole": _part_json(self.whole),
+            "segments": {name: _part_json(part) for name, part in self.segments.items()},
+            "bands": {name: edges.tolist() for name, edges in self.bands.edges.items()},
+            "estimator": _estimator_json(self.estimator),
+            "spread_estimators": [_estimator_json(one) for one in self.spread_estimators],
+            "columns": list(self.columns),
+        }
 
     @classmethod
     def of_json(cls, read: Mapping[str, Any]) -> Reference:
         """What `as_json` gave."""
         if read["format"] != _FORMAT:
             raise ValueError(f"format {read['format']} is not {_FORMAT}")
-        segments = {name: Part(**_part_of(one)) for name, one in read["segments"].items()}
-        return cls(**_part_of(read), segments=segments)
+        spread = (_estimator_of(one) for one in read["spread_estimators"])
+        return cls(
+            _part_of(read["whole"]),
+            {name: _part_of(one) for name, one in read["segments"].items()},
+            Bands({name: np.array(edges, dtype=np.float32) for name, edges in read["bands"].items()}),
+            _estimator_of(read["estimator"]),
+            tuple(one for one in spread if one is not None),
+            tuple(read["columns"]),
+        )
 
 
-def _fit(kind: Kind, truth: Floats, scores: Floats, slices: Slices) -> Estimator | None:
-    if len(truth) == 0:
-        return None
-    if kind == "regression":
-        return LossModel.fit(truth, scores, slices)
-    return Calibration.fit(truth, scores)
-
-
-def _fit_segment(whole: Estimator | None, truth: Floats, scores: Floats) -> Estimator | None:
-    # The loss model has a factor for each segment already.
-    return Calibration.fit(truth, scores, whole) if isinstance(whole, Calibration) else whole
-
-
-def _measured(kind: Kind, truth: Floats, scores: Floats) -> tuple[Metrics, tuple[Metrics, ...]]:
-    """Every metric, of all rows and without each block of them."""
-    whole = finite(evaluate_all(kind, truth, scores))
-    if len(truth) < LEAST_ROWS:
-        return whole, ()
+def _fit_spread(kind: Kind, truth: Floats, scores: Floats, slices: Slices) -> tuple[Estimator, ...]:
+    """The estimator of all rows, then of the rows without each block."""
+    if kind != "regression":
+        return Calibration.fit_spread(truth, scores, slices)
     chosen = thinned(len(truth))
     blocks = [chosen[left_out(chosen.size, block)] for block in range(BLOCKS)]
-    return whole, tuple(finite(evaluate_all(kind, truth[rows], scores[rows])) for rows in blocks)
+    return (
+        LossModel.fit(truth, scores, slices),
+        *(LossModel.fit(truth[rows], scores[rows], taken(slices, rows)) for rows in blocks if rows.size),
+    )
 
 
 def _part_json(part: Part) -> dict[str, Any]:
+    """A part, its metrics as columns: the names are not repeated for each block."""
+    names = list(part.metrics)
     return {
         "rows": part.rows,
-        "metrics": part.metrics,
-        "spread": part.spread,
-        "estimator": _estimator_json(part.estimator),
-        "spread_estimators": [_estimator_json(one) for one in part.spread_estimators],
+        "metrics": _rounded(part.metrics),
+        "spread": {name: [_rounded(one[name]) for one in part.spread] for name in names if part.spread},
     }
 
 
-def _part_of(read: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "rows": int(read["rows"]),
-        "metrics": dict(read["metrics"]),
-        "spread": tuple(dict(one) for one in read["spread"]),
-        "estimator": _estimator_of(read["estimator"]),
-        "spread_estimators": tuple(_estimator_of(one) for one in read["spread_estimators"]),
-    }
+def _part_of(read: Mapping[str, Any]) -> Part:
+    columns: Mapping[str, list[float | None]] = read["spread"]
+    rows = zip(*columns.values(), strict=True)
+    return Part(
+        int(read["rows"]), dict(read["metrics"]), tuple(dict(zip(columns, row, strict=True)) for row in rows)
+    )
 
 
 _KINDS: Mapping[str, tuple[type[Estimator], Callable[[Any], Estimator]]] = {

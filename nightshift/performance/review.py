@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nightshift.findings import Estimated, Realised, Signal
 from nightshift.performance.estimated import estimated_of, estimated_signals
-from nightshift.performance.expected import References, deciding
-from nightshift.performance.observed import Look, observe
+from nightshift.performance.expected import References, columns_of, deciding
+from nightshift.performance.observed import observe
+from nightshift.performance.prediction_log import Look
 from nightshift.performance.realised import realised_of, realised_signals
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
@@ -47,7 +48,7 @@ def review(
     """
     started = time.perf_counter()
     metric = deciding(project)
-    seen = observe(project, settings, look)
+    seen = observe(project, settings, replace(look, columns=columns_of(references)))
     made = Review(
         realised_of(seen, references, metric),
         estimated_of(seen, references, metric),

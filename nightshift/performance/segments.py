@@ -1,8 +1,8 @@
-"""The columns that performance is looked at by, value by value, as codes and names."""
+"""The columns that performance is looked at by, value by value or band by band, as codes and names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Codes = npt.NDArray[np.intp]
+Numbers = Mapping[str, npt.NDArray[np.float32]]
 
 MOST_VALUES = 20
 """No more than these many of a column's commonest values are looked at one by one, as in an evaluation."""
@@ -55,16 +56,61 @@ class SliceColumn:
 Slices = Mapping[str, SliceColumn]
 
 
-def slices_of(table: pa.Table) -> dict[str, SliceColumn]:
-    """The columns of a table to slice by, by name."""
-    return {name: SliceColumn.of(table[name]) for name in table.column_names}
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """Numbers as columns of a few values: fifths of the reference, and null.
+
+    Attributes:
+        edges: column -> inner edges between its bands, ascending, at most 4; a number on an edge is above it.
+    """
+
+    edges: Mapping[str, npt.NDArray[np.float32]]
+
+    @classmethod
+    def of(cls, numbers: Numbers) -> Bands:
+        """Lay the edges at the fifths of each column's finite values.
+
+        >>> Bands.of({"x": np.arange(10, dtype=np.float32)}).edges["x"].tolist()
+        [1.7999999523162842, 3.5999999046325684, 5.400000095367432, 7.199999809265137]
+        """
+        edges = {}
+        for name, values in numbers.items():
+            finite = values[np.isfinite(values)]
+            fifths = np.quantile(finite, [0.2, 0.4, 0.6, 0.8]) if finite.size else np.empty(0)
+            edges[name] = np.unique(fifths).astype(np.float32)
+        return cls(edges)
+
+    def apply(self, numbers: Numbers) -> dict[str, SliceColumn]:
+        """The band of each number: `0` for the lowest fifth, `None` for null and NaN."""
+        made = {}
+        for name, edges in self.edges.items():
+            if name in numbers:
+                values = numbers[name]
+                codes = np.where(np.isnan(values), 0, np.searchsorted(edges, values, side="right") + 1)
+                made[name] = SliceColumn(codes, ("None", *(str(band) for band in range(edges.size + 1))))
+        return made
 
 
-def segments_of(slices: Slices) -> Iterator[tuple[str, Codes]]:
-    """`origin=JFK` and the places of its rows, for the commonest values of each column."""
-    for column, values in slices.items():
-        for name, places in values.commonest():
-            yield f"{column}={name}", places
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a column is looked at in bands rather than value by value."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def numbers_of(table: pa.Table) -> dict[str, npt.NDArray[np.float32]]:
+    """The columns of a table that are numbers, null as NaN."""
+    columns = {field.name: table[field.name] for field in table.schema if is_number(field.type)}
+    return {
+        name: np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float32)
+        for name, column in columns.items()
+    }
+
+
+def segments_of(slices: Slices, columns: Iterable[str]) -> Iterator[tuple[str, Codes]]:
+    """`origin=JFK` and the places of its rows, for the commonest values of each of `columns`."""
+    for column in columns:
+        if column in slices:
+            for name, places in slices[column].commonest():
+                yield f"{column}={name}", places
 
 
 def taken(slices: Slices, places: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> dict[str, SliceColumn]:

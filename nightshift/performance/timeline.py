@@ -9,8 +9,9 @@ from datetime import timedelta
 import numpy as np
 
 from nightshift.performance.estimated import estimated_metrics
-from nightshift.performance.expected import Expected, References, deciding
-from nightshift.performance.observed import Look, observe
+from nightshift.performance.expected import Expected, References, columns_of, deciding
+from nightshift.performance.observed import observe
+from nightshift.performance.prediction_log import Look
 from nightshift.performance.realised import measured
 from nightshift.records import Metrics, Record, Window
 from nightshift.settings import Settings
@@ -52,9 +53,10 @@ def timeline(
     Periods without predictions are there too, with no rows. Raises as `review` does.
     """
     metric = deciding(project)
+    columns = columns_of(references)
     periods = []
     for window in steps_of(look.window, step):
-        seen = observe(project, settings, replace(look, window=window))
+        seen = observe(project, settings, replace(look, window=window, columns=columns))
         periods.append(
             Period(
                 window=window,
