@@ -14,7 +14,6 @@ from nightshift.drift.calibration import (
     Null,
     design_effect,
     moments,
-    normal_tail,
     resampled_p,
     resampling_draws,
     screened_p,
@@ -24,7 +23,7 @@ from nightshift.drift.calibration import (
 from nightshift.drift.profile import Column, Floats
 from nightshift.drift.signals.declaration import Measure, Rate, Shape, kind_of, rows_of, values_of
 from nightshift.drift.signals.pairs import Pairs
-from nightshift.drift.signals.rates import shares_differ
+from nightshift.drift.signals.rates import rise_by_chance, shares_differ
 
 # What is drawn at once stays in a processor's cache; what is resampled in all bounds a night's time.
 _CELLS_AT_ONCE = 2**20
@@ -72,7 +71,7 @@ Task = tuple[Comparison, tuple[Shape, ...]]
 
 
 def rate_trial(measure: Rate, comparison: Comparison) -> Trial:
-    """Judge a share of rows by its standard error, widened as far as clean windows stray."""
+    """Judge a share of rows exactly, as if there were fewer rows where clean windows stray further than chance."""
     reference, window = comparison.reference, comparison.window
     before = measure.hits(reference), rows_of(reference)
     past = [
@@ -81,10 +80,14 @@ def rate_trial(measure: Rate, comparison: Comparison) -> Trial:
         if column is not None
     ]
     effect = float(design_effect(np.array(past)[:, None])[0]) if past else 1.0
-    z = shares_differ(measure.hits(window), rows_of(window), *before) / effect**0.5
-    tail = normal_tail(np.array([z if measure.is_one_sided else abs(z)]))
-    p_value = float(tail[0]) * (1 if measure.is_one_sided else 2)
-    return Trial(measure, comparison, measure(reference, window), min(p_value, 1.0), effect)
+    p_value = _rate_p(measure, (measure.hits(window), rows_of(window)), before, effect)
+    return Trial(measure, comparison, measure(reference, window), p_value, effect)
+
+
+def _rate_p(measure: Rate, after: tuple[int, int], before: tuple[int, int], effect: float) -> float:
+    first, second = ([count / effect for count in side] for side in (after, before))
+    rise = rise_by_chance(*first, *second)
+    return rise if measure.is_one_sided else min(1.0, 2 * min(rise, rise_by_chance(*second, *first)))
 
 
 def shape_trials(tasks: Sequence[Task], seed: int) -> Iterator[Trial]:

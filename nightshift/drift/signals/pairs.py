@@ -172,7 +172,7 @@ def _numeric(columns: Sequence[tuple[Column, Column]]) -> Pairs:
     sides = [[pair[side] for pair in columns] for side in (0, 1)]
     counts = [np.array([column.counts for column in side], dtype=np.float64) for side in sides]
     edges = np.array([column.edges for column in sides[0] if isinstance(column, NumericColumn)])
-    sums = [np.array([c.sums for c in side if isinstance(c, NumericColumn)]) for side in sides]
+    sums = [np.array([_sums(column) for column in side]) for side in sides]
     deviations = np.array([[_deviation(column) for column in side] for side in sides])
     below = np.cumsum(_shares(counts[0]), axis=-1)
     quartiles, spread = _spread(edges, below, deviations[0])
@@ -215,6 +215,15 @@ def _means(
     return np.clip(first, *ends), np.clip(second, *ends)
 
 
+def _sums(column: Column) -> Floats:
+    """Sums by bucket, infinite in the outer ones of a column with infinite values."""
+    if not isinstance(column, NumericColumn) or column.infinite == 0:
+        return column.sums if isinstance(column, NumericColumn) else np.zeros(len(column.counts))
+    sums = column.sums.copy()
+    sums[[0, -1]] = -np.inf, np.inf
+    return sums
+
+
 def _deviation(column: Column) -> float:
     values = int(np.sum(column.counts))
     return float(np.sqrt(column.m2 / values)) if isinstance(column, NumericColumn) and values else 0.0
@@ -223,7 +232,7 @@ def _deviation(column: Column) -> float:
 def _spread(edges: Floats, below: Floats, deviation: Floats) -> tuple[Floats, Floats]:
     """Quartiles (columns, 2) and spread (columns,) of binned reference columns.
 
-    The spread is the interquartile range; where that is nothing beside the rest, the range of the
+    The spread is the interquartile range; where more than half of the values are the same, the range of the
     middle 90 % as a normal column's quartiles would have it; failing that, the standard deviation; for a
     constant, its own size, or 1 for zero.
     """
@@ -236,6 +245,6 @@ def _spread(edges: Floats, below: Floats, deviation: Floats) -> tuple[Floats, Fl
     step = np.maximum(size * 1e-12, _SMALLEST)
     spread = np.where(size > _SMALLEST, size, 1.0)
     wide, middle = (found[:, 3] - found[:, 0]) / 2.4387, found[:, 2] - found[:, 1]
-    for given, least in ((deviation, step), (wide, step), (middle, np.maximum(step, wide / 10))):
-        spread = np.where(given > least, given, spread)
+    for given in (deviation, wide, middle):
+        spread = np.where(given > step, given, spread)
     return found[:, 1:3], spread

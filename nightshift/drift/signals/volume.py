@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nightshift.drift.signals.rates import shares_differ
+from nightshift.drift.signals.rates import rise_by_chance
 from nightshift.errors import RequestError
 from nightshift.findings import Signal
 
 FEWEST_ROWS = 200
 # These are no part of the correction over all columns: each may err in one night of a thousand.
 _LEVEL = 0.001
-_LEAST_VARIATION = 0.1
+_VARIATION, _THOUGHTS = 0.15, 8
 
 
 def volume(rows: int, clean: Sequence[int], *, segment: str = "", effect_floor: float = 0.3) -> Signal:
@@ -22,9 +22,9 @@ def volume(rows: int, clean: Sequence[int], *, segment: str = "", effect_floor: 
 
     z = 2 (sqrt(x + 3/8) - sqrt(e + 3/8)) / sqrt(d (1 + 1/k)), which is normal for Poisson counts and d = 1
     [Anscombe 1948, The transformation of Poisson, binomial and negative-binomial data]. Rows come in
-    clusters: d = variance / mean of the clean windows, with a variance of at least that of a Poisson count
-    whose mean varies by a tenth. With k windows z has k - 1 degrees of freedom [Wallace 1959, Bounds on
-    normal approximations to Student's].
+    clusters: d = variance / mean of the clean windows, their variance pooled with what is thought before any
+    is seen, which weighs as much as eight of them: a Poisson count whose mean varies by 15 %. So z has k + 7
+    degrees of freedom [Wallace 1959, Bounds on normal approximations to Student's].
 
     Args:
         rows: of the window.
@@ -51,16 +51,16 @@ def volume(rows: int, clean: Sequence[int], *, segment: str = "", effect_floor: 
         return Signal(name="volume", family="volume", segment=segment, value=None,
                       effect_floor=effect_floor, p_value=None, alarm=False, note=note)  # fmt: skip
     windows = len(clean)
-    seen = float(np.var(clean, ddof=1)) if windows > 1 else 0.0
-    dispersion = max(seen, expected + (_LEAST_VARIATION * expected) ** 2) / expected
+    squares = float(np.square(np.asarray(clean, dtype=np.float64) - expected).sum())
+    thought = expected + (_VARIATION * expected) ** 2
+    degrees = _THOUGHTS + windows - 1
+    dispersion = (_THOUGHTS * thought + squares) / degrees / expected
     z = (
         2
         * (math.sqrt(rows + 0.375) - math.sqrt(expected + 0.375))
         / math.sqrt(dispersion * (1 + 1 / windows))
     )
-    # The least variation is known, not estimated: only what was estimated costs degrees of freedom.
-    if seen / expected >= dispersion:
-        z = _normal_of_student(z, windows - 1)
+    z = _normal_of_student(z, degrees)
     value, p_value = abs(rows / expected - 1), math.erfc(abs(z) / math.sqrt(2))
     alarm = value > effect_floor and p_value <= _LEVEL
     note = f"{rows:,} rows where {expected:,.0f} were expected"
@@ -73,7 +73,7 @@ def duplicates(
 ) -> Signal:
     """Rise of the share of rows that repeat another one's key or inputs: value q - p.
 
-    Judged by `shares_differ`, one-sided: fewer duplicates are no fault.
+    Judged by `rise_by_chance`: fewer duplicates are no fault.
 
     Args:
         repeated: rows of the window that an earlier one of the window equals.
@@ -88,8 +88,7 @@ def duplicates(
         return Signal(name="duplicates", family="volume", value=None, effect_floor=effect_floor, p_value=None,
                       alarm=False, note=f"too few rows: {few} of at least {FEWEST_ROWS}")  # fmt: skip
     value = repeated / rows - repeated_before / rows_before
-    z = shares_differ(repeated, rows, repeated_before, rows_before)
-    p_value = math.erfc(z / math.sqrt(2)) / 2
+    p_value = rise_by_chance(repeated, rows, repeated_before, rows_before)
     alarm = value > effect_floor and p_value <= _LEVEL
     return Signal(name="duplicates", family="volume", value=value, effect_floor=effect_floor,
                   p_value=p_value, alarm=alarm)  # fmt: skip
