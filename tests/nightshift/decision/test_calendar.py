@@ -39,9 +39,9 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def prefect(cron: str, timezone: str, start: datetime, end: datetime) -> list[datetime]:
+def prefect(cron: str, timezone: str, start: datetime, end: datetime, most: int = 1000) -> list[datetime]:
     """What the scheduler would plan in [start, end], as UTC moments in order."""
-    found = asyncio.run(CronSchedule(cron=cron, timezone=timezone).get_dates(n=1000, start=start, end=end))
+    found = asyncio.run(CronSchedule(cron=cron, timezone=timezone).get_dates(n=most, start=start, end=end))
     return sorted({datetime.fromtimestamp(moment.timestamp(), UTC) for moment in found})
 
 
@@ -83,7 +83,7 @@ def test_the_scheduler_that_plans_again_and_again_adds_no_night(timezone: str, s
         assert sorted(moment for moment in asyncio.run(plan()) if moment <= expected[-1]) == expected
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(30))
 def test_any_accepted_cron_line_fires_when_prefect_fires_it(seed: int) -> None:
     random = np.random.default_rng(seed)
     cron = _some_cron(random)
@@ -92,8 +92,9 @@ def test_any_accepted_cron_line_fires_when_prefect_fires_it(seed: int) -> None:
     except ValidationError:
         pytest.skip(f"{cron} is refused")
     start, end = at("2025-01-01"), at("2025-12-01")
-    ours = nights(schedule, "UTC", start - timedelta(seconds=1), end)[:200]
-    assert ours == prefect(schedule, "UTC", start, end)[:200]
+    theirs = prefect(schedule, "UTC", start, end, most=100)
+    last = theirs[-1] if len(theirs) == 100 else end
+    assert nights(schedule, "UTC", start - timedelta(seconds=1), last) == theirs
 
 
 def _some_cron(random: np.random.Generator) -> str:

@@ -328,7 +328,7 @@ RULES = [
 
 
 @pytest.mark.parametrize("changes", RULES, ids=str)
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_whatever_the_nights_bring(changes: dict[str, Any], seed: int) -> None:
     rules = policy(**changes)
     history = World(seed, rules).nights(120)
@@ -345,7 +345,7 @@ def test_whatever_the_nights_bring(changes: dict[str, Any], seed: int) -> None:
         if rules.feature_drift == "watch":
             assert set(tripped(one.decision)) <= {"first", "realised", "estimated"}
     assert all(one.decision.reasons for one in history)
-    assert World(seed, rules).nights(120) == history
+    assert World(seed, rules).nights(30) == history[:30]
 
 
 def test_a_cause_that_lasts_unchanged_leads_to_one_retrain_until_age_does() -> None:

@@ -214,11 +214,11 @@ def _write(home: Path, days: list[int]) -> None:
 def test_processes_that_write_the_same_nights_write_each_once(journal: Journal) -> None:
     context = multiprocessing.get_context("spawn")
     home = journal.settings.home_path
-    writers = [context.Process(target=_write, args=(home, list(range(8))[::step])) for step in (1, -1, 2)]
+    writers = [context.Process(target=_write, args=(home, list(range(4))[::step])) for step in (1, -1)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(timeout=120)
-    assert [writer.exitcode for writer in writers] == [0, 0, 0]
-    assert journal.nights() == tuple(night(day) for day in reversed(range(8)))
-    assert commits(journal) == 7
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert journal.nights() == tuple(night(day) for day in reversed(range(4)))
+    assert commits(journal) == 3
