@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from prefect.cli.deploy._models import PrefectYamlModel
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy
@@ -17,7 +17,7 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.workers.process import ProcessVariables
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from deployments.schedule import FILE, NIGHTLY, wanted_schedule
+from deployments.schedule import FILE, NIGHTLY, differing, wanted_schedule
 from deployments.stack.worker import POOL
 from nightshift.errors import RequestError, did_you_mean
 from nightshift.settings import Settings
@@ -88,11 +88,12 @@ def _unknown_keys(value: Any, model: type[BaseModel], where: str) -> Iterator[Fa
     """Keys that Prefect's own model does not have, here and below."""
     if not isinstance(value, Mapping):
         return
-    fields = {field.alias or name: field for name, field in model.model_fields.items()}
-    yield from _unknown(value, tuple(fields), where)
-    for key, field in fields.items():
+    hints = get_type_hints(model)
+    kinds = {field.alias or name: hints[name] for name, field in model.model_fields.items()}
+    yield from _unknown(value, tuple(kinds), where)
+    for key, kind in kinds.items():
         place = f"{where}.{key}" if where else key
-        inner = _first_model(field.annotation)
+        inner = _first_model(kind)
         for ending, part in _parts(value.get(key)):
             below = place + ending
             if key == "triggers":
@@ -222,12 +223,7 @@ def _out_of_step(
     held = {str(each.get("slug")): each for each in deployment.get("schedules") or []}
     for name in names:
         wanted, entry = wanted_schedule(load_project(name, settings.projects)), held.get(name)
-        is_right = (
-            entry is None
-            if wanted is None
-            else entry is not None and wanted == {key: entry.get(key) for key in wanted}
-        )
-        if not is_right:
+        if differing(entry, wanted):
             yield Fault(
                 "this is not what project.yaml declares as `night`;", f"{where}.schedules.{name}",
                 remedy=f"run: nightshift schedule {name}",

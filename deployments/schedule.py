@@ -75,14 +75,31 @@ def write_schedule(path: Path, slug: str, wanted: Mapping[str, Any] | None) -> C
         case _:
             assert known is not None
             assert wanted is not None
-            differing = {key: value for key, value in wanted.items() if known.get(key) != value}
-            if not differing:
+            news = differing(known, wanted)
+            if not news:
                 return "unchanged"
-            known.update(_as_written(differing))
+            known.update(_as_written(news))
             change = "updated"
     with replacing(path) as draft:
         _yaml().dump(document, draft)
     return change
+
+
+def differing(entry: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What must change in a schedule for it to be the wanted one: the keys with their values, or nothing.
+
+    Further parameters, and keys such as `active`, are the user's own.
+
+    >>> differing({"cron": "0 2 * * *", "active": False}, {"cron": "0 3 * * *"})
+    {'cron': '0 3 * * *'}
+    """
+    if wanted is None:
+        return dict(entry or {})
+    held = dict(entry or {})
+    merged = dict(wanted)
+    if "parameters" in wanted:
+        merged["parameters"] = {**(held.get("parameters") or {}), **wanted["parameters"]}
+    return {key: value for key, value in merged.items() if held.get(key) != value}
 
 
 def scheduled(path: Path) -> dict[str, dict[str, Any]]:
