@@ -33,9 +33,9 @@ test-all: $(DEV) ## run every test there is
 chaos: $(DEV) ## run the tests that kill processes and break storage in mid-run
 	@$(BIN)/pytest --timeout 900 -m chaos $(ARGS)
 
-lint: $(DEV) ## check style, format, types and the directions of imports
+lint: $(DEV) ## check style, format, types, the directions of imports and prefect.yaml
 	@status=0; \
-	for check in "ruff check --output-format concise" "ruff format --check --output-format concise" mypy "lint-imports --no-logo"; do \
+	for check in "ruff check --output-format concise" "ruff format --check --output-format concise" mypy "lint-imports --no-logo" "python -m deployments.prefect_yaml"; do \
 	  echo "== $$check"; $(BIN)/$$check || status=1; \
 	done; \
 	exit $$status
