@@ -55,12 +55,12 @@ def agreement(kind: Kind, metric: Metric, truth: Floats, evaluated: Floats, refi
     False
     """
     paired = paired_gain(metric, kind, Answers(truth, refitted), Answers(truth, evaluated))
-    spread = float(evaluated.std(axis=0).mean())
+    # Of scores that are all the same, rounding makes a deviation that is not quite zero.
+    spread = float(evaluated.std(axis=0).mean()) if _vary(evaluated) else 0.0
     difference = float(np.abs(refitted - evaluated).mean())
-    has_spread = spread > 0 and bool((refitted != refitted[0]).any())
-    correlation = (
-        float(np.corrcoef(refitted.ravel(), evaluated.ravel())[0, 1]) if has_spread else float("nan")
-    )
+    correlation = float("nan")
+    if _vary(evaluated) and _vary(refitted):
+        correlation = float(np.corrcoef(refitted.ravel(), evaluated.ravel())[0, 1])
     numbers = {
         "correlation": correlation,
         "mean_absolute_difference": difference,
@@ -85,6 +85,10 @@ def agreement(kind: Kind, metric: Metric, truth: Floats, evaluated: Floats, refi
             "the standard deviation of the evaluated model's"
         )
     return Agreement(not faults, tuple(faults), finite(numbers))
+
+
+def _vary(scores: Floats) -> bool:
+    return bool((scores != scores[0]).any())
 
 
 def check_refit(

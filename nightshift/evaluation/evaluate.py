@@ -87,7 +87,7 @@ def _baseline(project: Project, folder: Path, holdout: Measured) -> Metrics:
 
 def _by_slice(project: Project, name: str, holdout: Measured, column: str) -> dict[str, Metrics]:
     """The deciding metric for each of the commonest values of one column."""
-    values = holdout.slices[column]
+    values = holdout.rows[column]
     counted = sorted(
         pc.value_counts(values).to_pylist(), key=lambda one: (-one["counts"], str(one["values"]))
     )

@@ -24,11 +24,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Measured:
-    """Labels and scores of a window's labelled rows, in order, with the columns to slice by."""
+    """Labels and scores of a window's labelled rows, in order, with the features and the columns to slice by."""
 
     truth: Floats
     scores: Floats
-    slices: pa.Table
+    rows: pa.Table
 
     def metrics(self, project: Project) -> Metrics:
         """Every metric of the label's kind; None where it is undefined."""
@@ -70,7 +70,7 @@ def measure(
         truth = truth[~np.isnan(truth)]
     if len(truth) == 0:
         raise _nothing_to_measure(project, window)
-    return Measured(truth, scorer.score(table).values, table.select(slices))
+    return Measured(truth, scorer.score(table).values, table)
 
 
 def _nothing_to_measure(project: Project, window: Window) -> DataRefusedError:

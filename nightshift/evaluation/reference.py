@@ -23,6 +23,7 @@ from nightshift.settings import Settings
 from nightshift.spec.project import Project
 
 MONITORING, PROFILE = "monitoring", "profile.json"
+_WEIGHTIEST = 12
 
 
 def save_references(
@@ -42,8 +43,7 @@ def save_references(
         temporary.mkdir()
         rows = SnapshotRows(project, snapshot, settings, connection)
         (temporary / PROFILE).write_text(to_json(reference_profile(rows, scorer)), encoding="utf-8")
-        found = Reference.fit(project.label.kind, holdout.truth, holdout.scores, holdout.slices)
-        found.save(temporary / PERFORMANCE)
+        reference_performance(project, scorer, holdout).save(temporary / PERFORMANCE)
 
 
 def reference_profile(rows: SnapshotRows, scorer: Scorer) -> Profile:
@@ -64,6 +64,15 @@ def reference_profile(rows: SnapshotRows, scorer: Scorer) -> Profile:
     # The same segments as the features have.
     told = profile(profiled_rows(rows, scorer, split.holdout), Layout(scores.columns, layout.segments))
     return _joined(learnt, told)
+
+
+def reference_performance(project: Project, scorer: Scorer, holdout: Measured) -> Reference:
+    """How the evaluated model did on the holdout, and how sure its scores are by the columns that matter most to it."""
+    gains = dict(zip(scorer.encoder.names, scorer.model.importance().values(), strict=True))
+    weightiest = sorted(gains, key=lambda name: -gains[name])[:_WEIGHTIEST]
+    slices = project.evaluate.slices
+    columns = holdout.rows.select(list(dict.fromkeys([*slices, *weightiest])))
+    return Reference.fit(project.label.kind, holdout.truth, holdout.scores, columns, slices)
 
 
 def profiled_rows(rows: SnapshotRows, scorer: Scorer, window: Window) -> Iterator[pa.RecordBatch]:
