@@ -5,19 +5,17 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from nightshift.evaluation.evaluate import deciding_metric
 from nightshift.findings import Decision, Night
-from nightshift.monitoring.monitor import Monitored
-from nightshift.monitoring.nights import Opening
 from nightshift.quality.validate import Report
 from nightshift.records import Evaluation, Metrics, Scored, Snapshot
 from nightshift.report.chart import standalone
 from nightshift.report.data import ReportData
 from nightshift.report.distribution import distribution_chart, distribution_words
-from nightshift.report.page import pictured
 from nightshift.report.periods import periods_of
 from nightshift.report.timeline import timeline_chart
 from nightshift.report.words import (
@@ -32,6 +30,10 @@ from nightshift.report.words import (
     share,
 )
 from nightshift.spec.project import Project
+
+if TYPE_CHECKING:
+    from nightshift.monitoring.monitor import Monitored
+    from nightshift.monitoring.nights import Opening
 
 _MOST_SIGNALS = 100
 
@@ -167,7 +169,7 @@ def publish_monitoring(report: ReportData) -> None:
         )
     pictures = [
         f"### {name}\n\n{distribution_words(*both)}\n\n{_image(distribution_chart(*both), name)}"
-        for name, both in pictured(report).items()
+        for name, both in report.pictured.items()
     ]
     if pictures:
         create_markdown_artifact(

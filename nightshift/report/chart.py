@@ -83,6 +83,9 @@ def standalone(drawing: str) -> str:
     """
     style = f"<style>svg.chart {{ {variables(LIGHT)} }} {RULES}</style>"
     opening, rest = drawing.split(">", 1)
+    # With a size of its own it is not blown up to the width of a page.
+    _, _, width, height = opening.split('viewBox="')[1].split('"')[0].split()
+    opening += f' width="{width}" height="{height}"'
     return f'{opening}>{style}<rect width="100%" height="100%" fill="{LIGHT["paper"]}"/>{rest}'
 
 

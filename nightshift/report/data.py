@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nightshift.drift.profile import Profile
+from nightshift.drift.profile import Column, Profile
 from nightshift.findings import Estimated, Night, Realised, Signal
 from nightshift.records import ModelVersion
+from nightshift.report.words import drifted
 
 if TYPE_CHECKING:
     from nightshift.performance.timeline import Period
+
+MOST_PICTURES = 6
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,20 @@ class ReportData:
     def tonight(self) -> Night | None:
         """The newest night, or None before the first."""
         return self.nights[-1] if self.nights else None
+
+    @property
+    def pictured(self) -> dict[str, tuple[Column, Column]]:
+        """The drifted columns that both profiles know, as (reference, window): those worth a picture, six at most."""
+        if self.reference is None or self.window is None:
+            return {}
+        before, now = _by_name(self.reference), _by_name(self.window)
+        names = [
+            name
+            for name in drifted(self.signals)
+            if name in before and name in now and type(before[name]) is type(now[name])
+        ]
+        return {name: (before[name], now[name]) for name in names[:MOST_PICTURES]}
+
+
+def _by_name(profile: Profile) -> dict[str, Column]:
+    return {one.name: one for one in profile.columns.values()}

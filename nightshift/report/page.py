@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nightshift.drift.profile import Column, Profile
 from nightshift.findings import Night, Signal
 from nightshift.records import ModelVersion
 from nightshift.report.data import ReportData
@@ -12,7 +11,6 @@ from nightshift.report.timeline import timeline_chart
 from nightshift.report.words import (
     basis,
     day,
-    drifted,
     headline,
     number,
     performance,
@@ -23,7 +21,6 @@ from nightshift.report.words import (
     tone,
 )
 
-MOST_PICTURES = 6
 _MOST_SIGNALS, _MOST_NIGHTS = 20, 60
 
 
@@ -51,30 +48,13 @@ def render(report: ReportData) -> str:
         alarms=sum(one.alarm for one in signals),
         pictures=[
             (name, distribution_words(*both), distribution_chart(*both))
-            for name, both in pictured(report).items()
+            for name, both in report.pictured.items()
         ],
         nights=nights[:_MOST_NIGHTS],
         more_nights=nights[_MOST_NIGHTS:],
         versions=[_version(one, report.metric) for one in report.versions],
         day=day,
     )  # fmt: skip
-
-
-def pictured(report: ReportData) -> dict[str, tuple[Column, Column]]:
-    """The drifted columns that both profiles know, as (reference, window): those worth a picture."""
-    if report.reference is None or report.window is None:
-        return {}
-    before, now = _by_name(report.reference), _by_name(report.window)
-    names = [
-        name
-        for name in drifted(report.signals)
-        if name in before and name in now and type(before[name]) is type(now[name])
-    ]
-    return {name: (before[name], now[name]) for name in names[:MOST_PICTURES]}
-
-
-def _by_name(profile: Profile) -> dict[str, Column]:
-    return {one.name: one for one in profile.columns.values()}
 
 
 def _facts(report: ReportData) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nightshift.report.page import MOST_PICTURES, pictured, render
+from nightshift.report.data import MOST_PICTURES
+from nightshift.report.page import render
 from tests.nightshift.report.story import night, nights, numeric, profile_of, signal, story, version
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -157,11 +158,10 @@ def test_only_drifted_columns_that_both_profiles_know_are_pictured() -> None:
     quiet = (signal("psi", "c0", 0.9, 0.1, 0.5),)
 
     assert (
-        list(pictured(story(reference=profile, window=profile, signals=alarms)))
-        == names[::-1][:MOST_PICTURES]
+        list(story(reference=profile, window=profile, signals=alarms).pictured) == names[::-1][:MOST_PICTURES]
     )
-    assert pictured(story(reference=profile, window=profile, signals=quiet)) == {}
-    assert pictured(story(reference=None, signals=alarms)) == {}
+    assert story(reference=profile, window=profile, signals=quiet).pictured == {}
+    assert story(reference=None, signals=alarms).pictured == {}
 
 
 def test_the_same_records_make_the_same_page() -> None:
