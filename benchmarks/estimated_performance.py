@@ -36,13 +36,12 @@ from nightshift.performance.estimated import estimated_metrics, estimated_of
 from nightshift.performance.observed import Observed
 from nightshift.performance.realised import measured, realised_of
 from nightshift.performance.reference import Reference
-from nightshift.performance.segments import SliceColumn, numbers_of
+from nightshift.performance.segments import SliceColumn, columns_to_keep, numbers_of
 from nightshift.records import Window
 
 AS_OF = datetime(2013, 6, 1, tzinfo=UTC)
 LAST = datetime(2014, 1, 1, tzinfo=UTC)
 SLICES = ("origin", "carrier")
-MOST_FEATURES = 12
 METRICS = ("roc_auc", "log_loss")
 WITHIN = 0.01
 
@@ -94,8 +93,7 @@ class Model:
     def columns(self, rows: pd.DataFrame) -> pa.Table:
         """The slices, and the most important features."""
         gains = dict(zip(self.booster.feature_name(), self.booster.feature_importance("gain"), strict=True))
-        best = sorted(gains, key=gains.__getitem__, reverse=True)[:MOST_FEATURES]
-        return pa.Table.from_pandas(rows[[*dict.fromkeys((*SLICES, *best))]], preserve_index=False)
+        return columns_to_keep(pa.Table.from_pandas(rows, preserve_index=False), SLICES, gains)
 
     def reference(self, rows: pd.DataFrame) -> Reference:
         """What `rows` say of the model."""
@@ -130,7 +128,7 @@ def main() -> None:
     finish(
         "estimated_performance", quick=given.quick, seconds=time.perf_counter() - started,
         shifted_worst_auc_error=worst_shifted, months_without_drift_worst_auc_error=worst_half,
-        shifted=shifted, months=months,
+        shifted={name: _rounded(one) for name, one in shifted.items()}, months=months,
         met=None if given.quick else worst_shifted < WITHIN and worst_half < WITHIN,
     )  # fmt: skip
 
@@ -196,7 +194,7 @@ def _months(model: Model, *, quick: bool) -> dict[str, dict[str, Any]]:
         )
         found[f"{start:%Y-%m}"] = {
             "realised": {one: round(realised.metrics[one], 4) for one in METRICS},
-            **{name: {one: round(error, 4) for one, error in some.items()} for name, some in errors.items()},
+            **{name: _rounded(some) for name, some in errors.items()},
         }
         before, start = model.reference(rows), end
     return found
@@ -215,6 +213,10 @@ def _halved(model: Model, rows: pd.DataFrame, times: int) -> Errors:
 def _errors(seen: Observed, reference: Reference) -> Errors:
     realised, estimated = measured(seen), estimated_metrics(seen, {1: reference})
     return {one: estimated[one] - realised[one] for one in METRICS}
+
+
+def _rounded(errors: Errors) -> Errors:
+    return {name: round(error, 4) for name, error in errors.items()}
 
 
 def _interval(ends: tuple[float, float] | None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nightshift.findings import Signal
 from nightshift.performance.observed import Observed
+from nightshift.performance.realised import parts_of
 from nightshift.performance.uncertainty import LEAST_ROWS, Floats, left_out_values, p_value, standard_error
 
 NAME = "calibration"
@@ -37,6 +38,11 @@ def bias_signal(seen: Observed, segment: str = "") -> Signal:
     value, chance = max(found)
     note = f"predictions are {'too high' if value[1] > 0 else 'too low'}"
     return _signal(segment, floor, value[0], min(1.0, chance * len(found)), note)
+
+
+def bias_signals(seen: Observed) -> tuple[Signal, ...]:
+    """The gap of all rows and of each segment."""
+    return tuple(bias_signal(part, segment) for segment, part in parts_of(seen))
 
 
 def _gaps(known: Observed) -> Floats:

@@ -16,7 +16,7 @@ from nightshift.engine import engine
 from nightshift.lake.tables import Lake
 from nightshift.metrics.sample import Floats
 from nightshift.performance.prediction_log import Look, PredictionLog
-from nightshift.performance.segments import Codes, Numbers, SliceColumn, Slices, taken
+from nightshift.performance.segments import Codes, Numbers, SliceColumn, Slices, as_text, taken
 from nightshift.records import Window
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
@@ -141,7 +141,7 @@ def _read(connection: duckdb.DuckDBPyConnection, queries: PredictionLog, rows: i
         for name, values in numbers.items():
             values[place] = _array(batch[f"number {name}"])
         for name, parts in texts.items():
-            parts.append(batch[f"text {name}"].dictionary_encode())
+            parts.append(as_text(batch[f"text {name}"]).dictionary_encode())
         done += batch.num_rows
     if labelled > np.count_nonzero(~np.isnan(truth)):
         logger.warning("performance: rows of a class that the model never saw are left out of the metrics")

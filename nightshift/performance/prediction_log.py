@@ -92,7 +92,7 @@ class PredictionLog:
         dataset = self.project.dataset
         selected = [f"{self._label()} AS label", "p.model_version"]
         selected += _as("score", "p.{}::DOUBLE", self.scores, range(len(self.scores)))
-        selected += _as("text", "coalesce(CAST(d.{} AS VARCHAR), 'None')", self.texts, self.texts)
+        selected += _as("text", "d.{}", self.texts, self.texts)
         selected += _as("number", "d.{}::FLOAT", self.numbers, self.numbers)
         order = ", ".join(f"p.{quote(name)}" for name in (dataset.event_time, *dataset.key))
         return f"SELECT {', '.join(selected)} FROM {self._joined()} ORDER BY {order}"

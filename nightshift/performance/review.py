@@ -6,7 +6,10 @@ import logging
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from nightshift.findings import Estimated, Realised, Signal
+from nightshift.performance.bias import bias_signals
 from nightshift.performance.estimated import estimated_of, estimated_signals
 from nightshift.performance.expected import References, columns_of, deciding
 from nightshift.performance.observed import observe
@@ -49,10 +52,14 @@ def review(
     started = time.perf_counter()
     metric = deciding(project)
     seen = observe(project, settings, replace(look, columns=columns_of(references)))
+    lacking = sorted(set(np.unique(seen.versions).tolist()) - set(references))
+    if lacking:
+        logger.warning("performance: nothing is known of the holdouts of versions %s", lacking)
     made = Review(
         realised_of(seen, references, metric),
         estimated_of(seen, references, metric),
         realised_signals(seen, references, metric, margin)
+        + bias_signals(seen)
         + estimated_signals(seen, references, metric, margin),
     )
     logger.info(

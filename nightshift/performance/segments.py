@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,12 @@ Numbers = Mapping[str, npt.NDArray[np.float32]]
 
 MOST_VALUES = 20
 """No more than these many of a column's commonest values are looked at one by one, as in an evaluation."""
+
+MOST_FEATURES = 12
+"""No more features than these are looked at by the estimators."""
+
+_FIFTHS = (0.2, 0.4, 0.6, 0.8)
+_HEAP = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +40,7 @@ class SliceColumn:
         """The values of an Arrow column of any type that can be shown as text."""
         column = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
         if not pa.types.is_dictionary(column.type):
-            column = pc.fill_null(column.cast(pa.string()), "None").dictionary_encode()
+            column = as_text(column).dictionary_encode()
         whole = column.combine_chunks()
         if isinstance(whole, pa.ChunkedArray):  # pyarrow gives this for a column without chunks
             return cls(np.empty(0, dtype=np.intp), ())
@@ -53,15 +59,20 @@ class SliceColumn:
         return [(self.names[code], np.flatnonzero(self.codes == code)) for code in order]
 
 
+def as_text(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Values as text, null as `None`: the one way, so that a holdout's segments and a window's have the same names."""
+    return pc.fill_null(values.cast(pa.string()), "None")
+
+
 Slices = Mapping[str, SliceColumn]
 
 
 @dataclass(frozen=True, eq=False)
 class Bands:
-    """Numbers as columns of a few values: fifths of the reference, and null.
+    """Numbers as columns of a few values: fifths of the reference, single values that are a tenth of it, and null.
 
     Attributes:
-        edges: column -> inner edges between its bands, ascending, at most 4; a number on an edge is above it.
+        edges: column -> inner edges between its bands, ascending, at most 8; a number on an edge is above it.
     """
 
     edges: Mapping[str, npt.NDArray[np.float32]]
@@ -70,14 +81,17 @@ class Bands:
     def of(cls, numbers: Numbers) -> Bands:
         """Lay the edges at the fifths of each column's finite values.
 
-        >>> Bands.of({"x": np.arange(10, dtype=np.float32)}).edges["x"].tolist()
-        [1.7999999523162842, 3.5999999046325684, 5.400000095367432, 7.199999809265137]
+        >>> Bands.of({"x": np.arange(11, dtype=np.float32)}).edges["x"].tolist()
+        [2.0, 4.0, 6.0, 8.0]
         """
         edges = {}
         for name, values in numbers.items():
             finite = values[np.isfinite(values)]
-            fifths = np.quantile(finite, [0.2, 0.4, 0.6, 0.8]) if finite.size else np.empty(0)
-            edges[name] = np.unique(fifths).astype(np.float32)
+            fifths = np.quantile(finite, _FIFTHS, method="higher") if finite.size else np.empty(0, np.float32)
+            # No rain, most hours: that is a band of its own, or the rare hours with rain would be in none.
+            heaped = [value for value in np.unique(fifths) if np.mean(finite == value) >= _HEAP]
+            above = np.nextafter(np.array(heaped, np.float32), np.float32(np.inf))
+            edges[name] = np.unique(np.concatenate([fifths, above])).astype(np.float32)
         return cls(edges)
 
     def apply(self, numbers: Numbers) -> dict[str, SliceColumn]:
@@ -103,6 +117,17 @@ def numbers_of(table: pa.Table) -> dict[str, npt.NDArray[np.float32]]:
         name: np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float32)
         for name, column in columns.items()
     }
+
+
+def columns_to_keep(table: pa.Table, slices: Sequence[str], importance: Mapping[str, float]) -> pa.Table:
+    """The columns of a holdout that a reference is worth fitting on: slices, and the dozen most important features.
+
+    >>> table = pa.table({"origin": ["JFK"], "temp": [1.0], "id": [7]})
+    >>> columns_to_keep(table, ["origin"], {"temp": 3.0}).column_names
+    ['origin', 'temp']
+    """
+    best = sorted(importance, key=lambda name: (-importance[name], name))[:MOST_FEATURES]
+    return table.select([name for name in dict.fromkeys([*slices, *best]) if name in table.column_names])
 
 
 def segments_of(slices: Slices, columns: Iterable[str]) -> Iterator[tuple[str, Codes]]:

@@ -147,10 +147,17 @@ def test_bands_are_fifths_of_the_reference_with_null_apart() -> None:
     assert np.bincount(band.codes).tolist() == [1, 20, 20, 20, 20, 20]
     outside = Bands.of({"x": values}).apply({"x": np.array([-1e9, np.inf], dtype=np.float32)})["x"]
     assert [outside.names[code] for code in outside.codes] == ["0", "4"]
-    mostly_zero = Bands.of({"x": np.zeros(50, dtype=np.float32)}).apply(
-        {"x": np.array([0, 1], dtype=np.float32)}
-    )
-    assert len(set(mostly_zero["x"].codes)) == 1 or len(mostly_zero["x"].names) == 3
+
+
+def test_a_value_that_is_most_of_the_reference_is_a_band_of_its_own() -> None:
+    rain = np.where(np.arange(1_000) % 20 == 0, 0.3, 0.0).astype(np.float32)
+    shown = np.array([0.0, 0.01, 0.3, -1.0, np.nan], dtype=np.float32)
+    band = Bands.of({"rain": rain}).apply({"rain": shown})["rain"]
+    dry, drizzle, wet, below, null = (band.names[code] for code in band.codes)
+    assert drizzle == wet
+    assert len({dry, wet, below, null}) == 4
+    nothing = Bands.of({"x": np.full(9, np.nan, dtype=np.float32)})
+    assert set(nothing.apply({"x": rain})["x"].codes) == {1}
 
 
 def test_segments_are_the_commonest_values_null_too() -> None:
