@@ -37,6 +37,6 @@ def monitor(project: ProjectName, as_of: datetime | None = None) -> MonitorRun:
         rows = fingerprint_of(spec, windows.whole, settings)
         staged = ingest(spec, windows.whole, mark=rows)
         accepted = validate(spec, staged, now, mark=digest(rows, spec.spec_hash, now, settings.store_uri))
-        monitored = monitor_window(spec, accepted, windows, model, opening.nights)
-        decision = decide(spec, windows, model, monitored, opening.nights)
+        monitored = monitor_window(spec, accepted, opening, model)
+        decision = decide(spec, opening, model, monitored)
         return show(spec, opening, monitored, decision)

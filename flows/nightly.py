@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from prefect import flow
 
@@ -10,6 +11,7 @@ from flows.declared import declared, night_run_name
 from flows.parameters import ProjectName
 from flows.train import train_as_of
 from nightshift.dataset.stage import fingerprint_of
+from nightshift.errors import DataRefusedError
 from nightshift.locks import only_one
 from nightshift.monitoring.nights import NightRun, Opening
 from nightshift.settings import Settings
@@ -32,12 +34,26 @@ def nightly(project: ProjectName, as_of: datetime | None = None) -> list[NightRu
     """
     spec = declared(project)
     with only_one("nightly", project, Settings()):
-        return [do_night(spec, moment) for moment in due(spec, as_of)]
+        return _each(spec, due(spec, as_of), None if as_of else datetime.now(UTC))
 
 
-def do_night(spec: Project, as_of: datetime) -> NightRun:
+def _each(spec: Project, nights: Sequence[datetime], moment: datetime | None) -> list[NightRun]:
+    """Every night in turn. One whose data are refused does not keep the later ones from being done."""
+    runs: list[NightRun] = []
+    refused: list[DataRefusedError] = []
+    for as_of in nights:
+        try:
+            runs.append(do_night(spec, as_of, moment))
+        except DataRefusedError as error:
+            refused.append(error)
+    if refused:
+        raise refused[-1]
+    return runs
+
+
+def do_night(spec: Project, as_of: datetime, moment: datetime | None = None) -> NightRun:
     """One night, written down whatever becomes of it; a night that was done is not done again."""
-    opening = open_night(spec, as_of)
+    opening = open_night(spec, as_of, moment)
     if opening.done is not None:
         return NightRun(night=opening.done, is_new=False)
     try:
@@ -55,8 +71,8 @@ def _steps(spec: Project, opening: Opening) -> NightRun:
     accepted = validate(spec, staged, windows.as_of, mark=mark)
     # Predictions go out first: no training keeps them waiting, and no model scores rows whose labels it has learnt.
     scored = score_night(spec, accepted, windows, model) if model else None
-    monitored = monitor(spec, accepted, windows, model, opening.nights)
-    decision = decide(spec, windows, model, monitored, opening.nights)
+    monitored = monitor(spec, accepted, opening, model)
+    decision = decide(spec, opening, model, monitored)
     trained = train_as_of(spec, windows.as_of) if decision.action == "retrain" else None
     first = scored or score_night(spec, accepted, windows, standing(spec))
     return close(spec, opening, monitored, decision, trained, first)

@@ -98,7 +98,8 @@ class Decision(Record):
     Attributes:
         action: train a candidate, look on, or touch nothing because the data cannot be trusted.
         reasons: sentences a person reads, the weightiest first.
-        causes: what tripped, as stable keys such as `drift:temp`; the same cause does not trip again while it lasts.
+        causes: what stood, as stable keys such as `drift:temp`, what tripped first; `decision.evidence.tripped` tells
+            which.
         numbers: what was compared, by name.
     """
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
 from prefect import task
 
 from nightshift.decision.decide import decide as decide_night
 from nightshift.decision.evidence import Evidence
-from nightshift.findings import Decision, Night
+from nightshift.findings import Decision
 from nightshift.monitoring.monitor import Monitored
-from nightshift.monitoring.windows import NightWindows
+from nightshift.monitoring.nights import Opening
 from nightshift.spec.project import Project
 from registry.served import Served
 from tasks.policy import step
@@ -20,16 +19,11 @@ logger = logging.getLogger("nightshift.decide")
 
 
 @task(name="decide", **step())
-def decide(
-    project: Project,
-    windows: NightWindows,
-    model: Served | None,
-    monitored: Monitored,
-    nights: Sequence[Night],
-) -> Decision:
+def decide(project: Project, opening: Opening, model: Served | None, monitored: Monitored) -> Decision:
     """Retrain, look on, or touch nothing, and why."""
     evidence = Evidence(
-        as_of=windows.as_of,
+        as_of=opening.windows.as_of,
+        moment=opening.moment,
         timezone="UTC" if project.night is None else project.night.timezone,
         champion=None if model is None else model.version.version,
         champion_as_of=None if model is None else model.version.as_of,
@@ -38,6 +32,6 @@ def decide(
         realised=monitored.realised,
         estimated=monitored.estimated,
     )
-    decision = decide_night(evidence, nights, project.drift)
+    decision = decide_night(evidence, opening.nights, project.drift)
     logger.info("decide: %s: %s", decision.action, decision.reasons[0])
     return decision

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import task
 
-from nightshift.findings import Night
 from nightshift.monitoring.monitor import Monitored
 from nightshift.monitoring.monitor import monitor as monitor_window
+from nightshift.monitoring.nights import Opening
 from nightshift.monitoring.standing import Standing
-from nightshift.monitoring.windows import NightWindows
 from nightshift.records import Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
@@ -20,13 +18,11 @@ from tasks.policy import step
 
 
 @task(name="monitor", **step())
-def monitor(
-    project: Project, snapshot: Snapshot, windows: NightWindows, model: Served | None, nights: Sequence[Night]
-) -> Monitored:
+def monitor(project: Project, snapshot: Snapshot, opening: Opening, model: Served | None) -> Monitored:
     """Compare the night's rows with the champion's, and its predictions with their labels."""
     if model is None:
         return Monitored()
     standing = Standing.load(
         model.version, Path(model.folder), None if model.monitoring is None else Path(model.monitoring)
     )
-    return monitor_window(project, snapshot, windows, standing, nights, Settings())
+    return monitor_window(project, snapshot, opening, standing, Settings())

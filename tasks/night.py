@@ -10,6 +10,8 @@ from prefect import task
 from prefect.runtime import flow_run
 
 from nightshift.decision.calendar import due_nights, night_window
+from nightshift.decision.decide import decide
+from nightshift.decision.evidence import Evidence
 from nightshift.decision.journal import Journal
 from nightshift.errors import DataRefusedError, NightshiftError
 from nightshift.findings import Decision, Night, Signal
@@ -42,8 +44,12 @@ def due(project: Project, as_of: datetime | None) -> Sequence[datetime]:
 
 
 @task(name="open", **step())
-def open_night(project: Project, as_of: datetime) -> Opening:
-    """The night's windows, the nights before it, and whether it was done."""
+def open_night(project: Project, as_of: datetime, moment: datetime | None = None) -> Opening:
+    """The night's windows, the nights before it, and whether it was done.
+
+    Args:
+        moment: the real one, when the night may be a missed one.
+    """
     journal = Journal.of(project, Settings())
     nights = journal.nights(before=as_of, limit=_NIGHTS_BACK)
     done = next((night.as_of for night in nights if night.state == "done"), None)
@@ -52,6 +58,7 @@ def open_night(project: Project, as_of: datetime) -> Opening:
     return Opening(
         windows=NightWindows.of(project, as_of, window.start),
         nights=tuple(nights),
+        moment=moment,
         done=found if found is not None and found.state == "done" else None,
     )
 
@@ -73,7 +80,7 @@ def close(
         window=opening.windows.looked_at,
         state="done",
         decision=decision,
-        champion=None if scored is None else scored.model_version,
+        champion=monitored.champion,
         trained=None if version is None else version.version,
         promoted=version is not None and "champion" in version.aliases,
         run_id=str(flow_run.get_id() or ""),
@@ -111,12 +118,11 @@ def fail(project: Project, opening: Opening, error: Exception) -> None:
     """Write down that the night failed, why, and what to do, in one line."""
     told = error if isinstance(error, NightshiftError) else None
     what = told.what if told else f"{type(error).__name__}: {error}"
-    refused = isinstance(error, DataRefusedError)
-    decision = Decision(
-        action="hold" if refused else "watch",
-        reasons=(f"The data cannot be trusted: {what}" if refused else f"The night failed: {what}",),
-        causes=("data",) if refused else ("failure",),
-    )
+    if isinstance(error, DataRefusedError):
+        evidence = Evidence(as_of=opening.windows.as_of, moment=opening.moment, data_refused=what)
+        decision = decide(evidence, opening.nights, project.drift)
+    else:
+        decision = Decision(action="watch", reasons=(f"The night failed: {what}.",), causes=("failure",))
     night = Night(
         project=project.name,
         as_of=opening.windows.as_of,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -14,7 +13,8 @@ from nightshift.drift.compare import Options, compare
 from nightshift.drift.profile import Profile
 from nightshift.drift.signals.registry import measure, measure_names
 from nightshift.engine import engine
-from nightshift.findings import Estimated, Night, Realised, Signal
+from nightshift.findings import Estimated, Realised, Signal
+from nightshift.monitoring.nights import Opening
 from nightshift.monitoring.profiles import Comparable
 from nightshift.monitoring.standing import Standing
 from nightshift.monitoring.windows import NightWindows
@@ -26,6 +26,8 @@ from nightshift.spec.drift import Drift
 from nightshift.spec.project import Project
 
 logger = logging.getLogger(__name__)
+
+_WHOLE_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -49,25 +51,19 @@ class Monitored:
 
 
 def monitor(
-    project: Project,
-    snapshot: Snapshot,
-    windows: NightWindows,
-    standing: Standing,
-    nights: Sequence[Night],
-    settings: Settings,
+    project: Project, snapshot: Snapshot, opening: Opening, standing: Standing, settings: Settings
 ) -> Monitored:
     """Compare the newest rows with the reference, and the newest predictions with their labels.
 
     Args:
         snapshot: holds all of the night's windows.
-        nights: earlier ones, newest first.
 
     Raises:
         RequestError: project.yaml names a signal that there is not.
         OutsideError: the lake cannot be read.
     """
     started = time.perf_counter()
-    found = Monitored()
+    found, windows = Monitored(), opening.windows
     with engine(settings) as connection:
         rows = SnapshotRows(project, snapshot, settings, connection)
         if standing.profile is None:
@@ -76,7 +72,7 @@ def monitor(
                 standing.version.version,
             )
         else:
-            found = _compared(rows, windows, Comparable(rows, standing, standing.profile), standing, nights)
+            found = _compared(rows, opening, Comparable(rows, standing, standing.profile), standing)
         found = replace(found, new_labels=_new_labels(rows, standing, windows.as_of))
     seen = _reviewed(project, windows, standing, snapshot, settings)
     performance = _with_alarms(seen.signals, project.drift.false_discovery)
@@ -94,11 +90,9 @@ def monitor(
     )
 
 
-def _compared(
-    rows: SnapshotRows, windows: NightWindows, of: Comparable, standing: Standing, nights: Sequence[Night]
-) -> Monitored:
-    drift = rows.project.drift
-    reference, window = of.reference(windows.looked_at, nights), of.profile(windows.looked_at)
+def _compared(rows: SnapshotRows, opening: Opening, of: Comparable, standing: Standing) -> Monitored:
+    drift, looked_at = rows.project.drift, opening.windows.looked_at
+    reference, window = of.reference(looked_at, opening.nights), of.profile(looked_at)
     changes = drift.signals.items()
     options = Options(
         signals=_signals(drift),
@@ -144,17 +138,25 @@ def _reviewed(
     )
 
 
-def _with_alarms(signals: tuple[Signal, ...], level: float) -> list[Signal]:
-    """Performance alarms where the loss is over its floor and no chance among all that were looked at."""
-    told = [signal for signal in signals if signal.value is not None and signal.p_value is not None]
-    significant = benjamini_hochberg(
-        [1.0 if signal.p_value is None else signal.p_value for signal in told], level
-    )
-    alarms = {
-        id(signal) for signal, is_one in zip(told, significant, strict=True)
-        if is_one and (signal.value or 0.0) > signal.effect_floor
+def _with_alarms(signals: tuple[Signal, ...], false_discovery: float) -> list[Signal]:
+    """Performance alarms where an effect is over its floor and more than chance would do.
+
+    Of all rows there are a few measures only, each of which would be seen in the predictions' worth: they are judged
+    among themselves, and less strictly than the many segments are.
+    """
+    of_all = _alarming([one for one in signals if not one.segment], _WHOLE_LEVEL)
+    of_parts = _alarming([one for one in signals if one.segment], false_discovery)
+    return [one.model_copy(update={"alarm": id(one) in of_all | of_parts}) for one in signals]
+
+
+def _alarming(signals: list[Signal], level: float) -> set[int]:
+    told = [(one, one.value, one.p_value) for one in signals]
+    judged = [(one, value, chance) for one, value, chance in told if value is not None and chance is not None]
+    significant = benjamini_hochberg([chance for *_, chance in judged], level)
+    return {
+        id(one) for (one, value, _), is_one in zip(judged, significant, strict=True)
+        if is_one and value > one.effect_floor
     }  # fmt: skip
-    return [signal.model_copy(update={"alarm": id(signal) in alarms}) for signal in signals]
 
 
 def _new_labels(rows: SnapshotRows, standing: Standing, as_of: datetime) -> int | None:

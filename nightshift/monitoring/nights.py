@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from nightshift.findings import Decision, Estimated, Night, Realised, Signal
 from nightshift.monitoring.windows import NightWindows
 from nightshift.records import ModelVersion, Record, Scored
@@ -12,11 +14,13 @@ class Opening(Record):
 
     Attributes:
         nights: earlier ones, newest first.
+        moment: the real one, when the night may be a missed one that is done later; None in a replay.
         done: this night, when it was done before.
     """
 
     windows: NightWindows
     nights: tuple[Night, ...]
+    moment: datetime | None = None
     done: Night | None = None
 
     @property
