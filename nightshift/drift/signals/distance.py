@@ -6,7 +6,8 @@ import numpy as np
 
 from nightshift.drift.profile import Floats
 from nightshift.drift.signals.declaration import Shape, declared_in, shape
-from nightshift.drift.signals.pairs import Pairs, Places
+from nightshift.drift.signals.pairs import Pairs
+from nightshift.drift.signals.places import Places
 
 
 @shape(kinds=("numeric",), effect_floor=0.075, power=2, default_for=("numeric",), budget=1.5)
