@@ -28,6 +28,7 @@ from nightshift.report.words import (
     ranked,
     reasons,
     share,
+    subject,
 )
 from nightshift.spec.project import Project
 
@@ -203,7 +204,7 @@ def _publish_signals(report: ReportData) -> None:
         table=[
             {
                 "alarm": "ALARM" if one.alarm else "",
-                "column": one.column or "all rows",
+                "column": subject(one),
                 "segment": one.segment,
                 "measure": one.name,
                 "effect": "too few" if one.value is None else number(one.value),

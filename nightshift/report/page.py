@@ -18,6 +18,7 @@ from nightshift.report.words import (
     ranked,
     reasons,
     share,
+    subject,
     tone,
 )
 
@@ -72,7 +73,7 @@ def _facts(report: ReportData) -> list[tuple[str, str]]:
 def _signal(one: Signal) -> dict[str, str | bool]:
     return {
         "alarm": one.alarm,
-        "column": one.column or "all rows",
+        "column": subject(one),
         "segment": one.segment,
         "name": one.name,
         "family": one.family,

@@ -12,6 +12,8 @@ from nightshift.records import format_time
 
 Tone = Literal["good", "quiet", "watch", "bad"]
 
+_MOST_LETTERS = 400
+
 
 def headline(night: Night) -> str:
     """What the night came to, in one sentence."""
@@ -40,12 +42,17 @@ def tone(night: Night) -> Tone:
 
 def reasons(night: Night) -> tuple[str, ...]:
     """Why, the weightiest first; of a failed night, what failed and what to do."""
-    return (night.error,) if night.error else night.decision.reasons
+    return tuple(_one_line(one) for one in ((night.error,) if night.error else night.decision.reasons))
 
 
 def ranked(signals: Iterable[Signal]) -> list[Signal]:
     """Alarms first, then by effect; an effect is counted in floors, since measures have different units."""
     return sorted(signals, key=lambda one: (not one.alarm, -_effect(one), one.column, one.segment, one.name))
+
+
+def subject(signal: Signal) -> str:
+    """What a signal is about: its column, or what of the window as a whole it looks at."""
+    return signal.column or signal.family
 
 
 def drifted(signals: Iterable[Signal]) -> list[str]:
@@ -82,8 +89,9 @@ def basis(found: Realised | Estimated) -> str:
     error = ""
     if found.error is not None:
         side = "high" if found.error > 0 else "low"
-        error = f"; {number(abs(found.error))} too {side} where the truth is known by now"
-    return f"{found.method.upper()}, {found.window}: {found.assumption}{error}"
+        error = f" It is {number(abs(found.error))} too {side} where the truth is known by now."
+    assumption = found.assumption if found.assumption.endswith(".") else f"{found.assumption}."
+    return f"{found.method.upper()}, {found.window}. {assumption}{error}"
 
 
 def number(value: float | None) -> str:
@@ -136,6 +144,12 @@ def day(moment: datetime) -> str:
         .replace("T", " ")
         .removesuffix(":00Z")
     )
+
+
+def _one_line(text: str) -> str:
+    """A text of anybody's, such as an error of a library, in one line that a table and a message can hold."""
+    text = " ".join(text.split())
+    return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - 2]} …"
 
 
 def _effect(signal: Signal) -> float:

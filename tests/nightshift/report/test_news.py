@@ -70,3 +70,11 @@ def test_refused_data_that_ended_the_night_says_so_and_what_to_do() -> None:
 
     assert news.kind == "data-refused"
     assert news.words == "On hold: the data cannot be trusted, so nothing was touched. no rows; wait"
+
+
+def test_an_error_of_any_length_makes_a_short_message() -> None:
+    (news,) = news_of(night(2, state="failed", error="a\n" * 50_000), QUIET)
+
+    assert news.words.startswith("The night failed. a a a")
+    assert "\n" not in news.words
+    assert len(news.words) < 450
