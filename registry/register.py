@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from nightshift.errors import DataRefusedError
 from nightshift.evaluation.compare import Comparison, compare, fair_rival
+from nightshift.evaluation.restore import restore
 from nightshift.learners.train import MODEL
 from nightshift.records import ModelVersion
 from nightshift.scoring.scorer import Scorer
@@ -48,6 +49,7 @@ def register(submission: Submission, settings: Settings) -> Registration:
             logger.info("register: version %d was registered before", known.version)
             return Registration(versions.chosen(str(known.version)), False, ())
         started = time.perf_counter()
+        restore(submission.project, submission.candidate, submission.snapshot, settings)
         decision = _compare(submission, versions, settings)
         version, plots = _create(submission, decision, versions, settings)
         _settle(versions, version)

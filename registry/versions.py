@@ -83,14 +83,13 @@ class Versions:
 
     def folder(self, version: ModelVersion) -> Path:
         """The native files of the live model of `version`, on local disk."""
-        uri = f"runs:/{version.run_id}/{MODEL_ARTIFACT}/{MODEL_DATA}"
-        return local_folder(uri, self.settings)
+        return self._files(version, f"{MODEL_ARTIFACT}/{MODEL_DATA}")
 
     def evaluated_folder(self, version: ModelVersion) -> Path:
         """The native files of the model that was evaluated: the live one's, unless a refitted model is live."""
         if not version.is_refitted:
             return self.folder(version)
-        return local_folder(f"runs:/{version.run_id}/{EVALUATED_ARTIFACT}", self.settings)
+        return self._files(version, EVALUATED_ARTIFACT)
 
     def is_monitored(self, version: ModelVersion) -> bool:
         """Whether `version` was registered with what monitoring measures it against."""
@@ -103,7 +102,7 @@ class Versions:
         Raises:
             OutsideError: the version was made before there were such files.
         """
-        return local_folder(f"runs:/{version.run_id}/{MONITORING}", self.settings)
+        return self._files(version, MONITORING)
 
     def scorer(self, version: ModelVersion) -> Scorer:
         """The live model of `version`, its checksums verified.
@@ -120,6 +119,12 @@ class Versions:
             DataRefusedError: a file is missing or is not the one that was saved.
         """
         return Scorer.load(self.evaluated_folder(version))
+
+    def _files(self, version: ModelVersion, path: str) -> Path:
+        """A folder of the version's run. Its own address is asked for: MLflow copies whatever is called `runs:/`."""
+        with mlflow_faults(self.settings):
+            root = self.client.get_run(version.run_id).info.artifact_uri
+        return local_folder(f"{root}/{path}", self.settings)
 
     def _aliases(self) -> dict[str, int]:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import task
 
 from nightshift.evaluation.evaluate import evaluate as evaluate_candidate
+from nightshift.learners.train import restore_trained
 from nightshift.records import Candidate, Evaluation, Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
@@ -17,6 +18,8 @@ _CODE = ("nightshift.evaluation", "nightshift.scoring", "nightshift.drift", "nig
 @task(name="evaluate", **cached_step("evaluate", *_CODE))
 def evaluate(project: Project, candidate: Candidate, snapshot: Snapshot, mark: str) -> Evaluation:
     """Measure the candidate and a trivial baseline, overall and by slice."""
-    evaluation = evaluate_candidate(project, candidate, snapshot, Settings())
+    settings = Settings()
+    restore_trained(project, candidate, snapshot, settings)
+    evaluation = evaluate_candidate(project, candidate, snapshot, settings)
     publish_evaluation(project, snapshot, evaluation)
     return evaluation

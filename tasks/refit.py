@@ -6,6 +6,7 @@ from prefect import task
 
 from nightshift.evaluation.agreement import check_refit
 from nightshift.learners.refit import refit as train_on_all
+from nightshift.learners.train import restore_trained
 from nightshift.records import Candidate, Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
@@ -20,6 +21,7 @@ def refit(project: Project, candidate: Candidate, snapshot: Snapshot, mark: str)
     if not project.refit:
         return candidate
     settings = Settings()
+    restore_trained(project, candidate, snapshot, settings)
     refitted = train_on_all(project, candidate, snapshot, settings)
     return candidate.model_copy(
         update={"refit": check_refit(project, candidate, refitted, snapshot, settings)}

@@ -69,6 +69,13 @@ def train(project: Project, snapshot: Snapshot, mark: str, settings: Settings) -
     return candidate
 
 
+def restore_trained(project: Project, candidate: Candidate, snapshot: Snapshot, settings: Settings) -> None:
+    """Train a candidate again if its folder is gone: scratch files may go at any time, and these can be made again."""
+    folder = Path(candidate.path)
+    if not is_complete(folder):
+        train(project, snapshot, folder.name, settings)
+
+
 def _fit(
     project: Project, rows: SnapshotRows, split: Split, target: Target, folder: Path
 ) -> tuple[Candidate, Manifest]:

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pytest
 
 from nightshift.errors import DataRefusedError, RequestError
+from nightshift.learners.protocol import Part, Task
+from nightshift.learners.registry import learner as learner_of
 from nightshift.learners.train import MODEL, TRAINING, train
 from nightshift.records import Candidate
 from nightshift.scoring.scorer import Scorer
@@ -196,6 +198,24 @@ def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
     in_train = frame["seen_at"] < pd.Timestamp(AS_OF) - pd.Timedelta(days=12)
     assert candidate.rows["train"] == (in_train & ~hidden).sum()
     assert candidate.unlabelled == (in_train & hidden).sum()
+
+
+@every_learner
+@every_kind
+def test_with_nothing_to_watch_every_round_of_the_recipe_is_trained(
+    tmp_path: Path, kind: Kind, learner: str
+) -> None:
+    random = np.random.default_rng(4)
+    columns = pa.table({name: random.normal(size=300).astype(np.float32) for name in ("a", "b")})
+    label = random.integers(0, 3 if kind == "multiclass" else 2, 300).astype(np.float64)
+    part = Part(columns, label, None)
+    recipe = World(tmp_path, kind=kind).declare(learner={"kind": learner, "early_stopping": None}).learner
+    classes = ("a", "b", "c") if kind == "multiclass" else ("0", "1")
+    alone, watched = (
+        learner_of(learner).fit(Task(kind, classes, (), part, validate), recipe) for validate in (None, part)
+    )
+    assert (alone.rounds, alone.best_round, alone.history) == (12, 12, {})
+    np.testing.assert_array_equal(alone.model.score(columns), watched.model.score(columns))
 
 
 @pytest.mark.parametrize(("label", "said"), [(None, "are null"), (1, "nothing to tell apart")])

@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from nightshift.evaluation.agreement import check_refit
 from nightshift.evaluation.evaluate import evaluate
+from nightshift.learners.refit import refit as train_on_all
 from nightshift.learners.train import train
 from nightshift.records import ModelVersion
-from nightshift.spec.project import Kind
+from nightshift.spec.project import Kind, digest
 from registry import register as registering
 from registry.register import Registration, Submission, register
-from registry.versions import Versions
-from tests.synthetic import World, rows_of, snapshot
+from registry.versions import RECORD, Versions
+from tests.synthetic import AS_OF, World, days, rows_of, snapshot
 
 
 @pytest.fixture
@@ -33,15 +37,22 @@ def world(tmp_path: Path, fresh_mlflow: Path, monkeypatch: pytest.MonkeyPatch) -
     return made
 
 
-def submission(world: World, *, rounds: int = 12, seed: int = 0) -> Submission:
-    project = world.declare(learner={"rounds": rounds, "seed": seed, "early_stopping": None})
-    made = snapshot(world, project)
-    candidate = train(project, made, project.spec_hash, world.settings)
-    return Submission(project, made, candidate, evaluate(project, candidate, made, world.settings))
+def submission(world: World, *, rounds: int = 12, as_of: datetime = AS_OF, refit: bool = False) -> Submission:
+    project = world.declare(learner={"rounds": rounds, "early_stopping": None}, refit=refit)
+    made = snapshot(world, project, as_of=as_of)
+    candidate = train(project, made, digest(project.spec_hash, as_of), world.settings)
+    evaluation = evaluate(project, candidate, made, world.settings)
+    if refit:
+        done = train_on_all(project, candidate, made, world.settings)
+        checked = check_refit(project, candidate, done, made, world.settings)
+        candidate = candidate.model_copy(update={"refit": checked})
+    return Submission(project, made, candidate, evaluation)
 
 
-def registered(world: World, *, rounds: int = 12, seed: int = 0) -> ModelVersion:
-    return register(submission(world, rounds=rounds, seed=seed), world.settings).version
+def registered(
+    world: World, *, rounds: int = 12, as_of: datetime = AS_OF, refit: bool = False
+) -> ModelVersion:
+    return register(submission(world, rounds=rounds, as_of=as_of, refit=refit), world.settings).version
 
 
 def held(world: World) -> dict[str, int]:
@@ -74,6 +85,10 @@ def test_a_run_records_all_that_leads_back(world: World) -> None:
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {"project.json", "dataset.sql", "environment.json", "evaluation.json", "model/MLmodel"} <= files
     assert {"model/data/model/model.txt", "model/data/model/encoder.json"} <= files
+    assert {"monitoring/profile.json", "monitoring/performance.json"} <= files
+    assert not [name for name in files if name.startswith("evaluated/")], (
+        "the live model is the evaluated one"
+    )
     assert len([name for name in files if name.startswith("plots/")]) >= 4
     assert not [name for name in files if name.endswith((".pkl", ".pickle", ".joblib"))]
     assert json.loads((folder / "project.json").read_text())["name"] == world.name
@@ -147,3 +162,84 @@ def test_the_mark_tells_candidates_apart(world: World) -> None:
     assert replace(one).mark == one.mark
     moved = one.candidate.model_copy(update={"model_sha256": "other"})
     assert replace(one, candidate=moved).mark != one.mark
+
+
+def test_a_refit_goes_live_with_the_evaluated_model_beside_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = submission(world, refit=True)
+    made = register(given, world.settings).version
+    refit = given.candidate.refit
+    assert refit is not None
+    assert made.is_refitted
+    assert (made.model_sha256, made.evaluated_sha256) == (refit.model_sha256, given.candidate.model_sha256)
+    assert (made.learnt_until, made.evaluated_until) == (days(0, 40).end, days(0, 34).end)
+    assert "is live" in made.reasons[1]
+    versions = Versions.of(world.name, world.settings)
+    live, evaluated = versions.scorer(made), versions.evaluated_scorer(made)
+    assert live.manifest.model_sha256 == refit.model_sha256
+    assert evaluated.manifest.model_sha256 == given.candidate.model_sha256
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", world.settings.tracking_uri)
+    frame = rows_of()
+    loaded = mlflow.pyfunc.load_model(f"models:/{world.name}@champion")
+    assert np.array_equal(loaded.predict(frame), live.score(pa.Table.from_pandas(frame)).values)
+    run = versions.client.get_run(made.run_id)
+    assert run.data.metrics["refit_rows"] == 1200
+    assert (run.data.tags["refitted"], run.data.tags["learnt_until"]) == ("true", days(0, 40).end.isoformat())
+
+
+def test_a_refit_that_disagrees_is_told_and_the_evaluated_model_is_live(world: World) -> None:
+    given = submission(world, refit=True)
+    assert given.candidate.refit is not None
+    refused = given.candidate.refit.model_copy(update={"goes_live": False, "reasons": ("it is not alike",)})
+    moved = replace(given, candidate=given.candidate.model_copy(update={"refit": refused}))
+    made = register(moved, world.settings).version
+    assert not made.is_refitted
+    assert made.model_sha256 == given.candidate.model_sha256
+    assert made.learnt_until == made.evaluated_until == days(0, 34).end
+    assert made.reasons[1:] == ("it is not alike",)
+    versions = Versions.of(world.name, world.settings)
+    assert versions.evaluated_folder(made) == versions.folder(made)
+
+
+def test_files_of_a_local_run_are_read_where_they_are(world: World) -> None:
+    made = registered(world, refit=True)
+    versions = Versions.of(world.name, world.settings)
+    run = world.settings.artifacts_path / world.name / made.run_id / "artifacts"
+    assert versions.folder(made) == run / "model/data/model"
+    assert versions.evaluated_folder(made) == run / "evaluated"
+    assert versions.monitoring_files(made) == run / "monitoring"
+    assert versions.is_monitored(made)
+
+
+def test_refits_are_compared_by_their_evaluated_twins(world: World) -> None:
+    early = AS_OF - timedelta(days=2)
+    champion = registered(world, as_of=early, refit=True)
+    made = registered(world, refit=True)
+    assert "of the evaluated model of the champion, version 1" in made.reasons[0]
+    versions = Versions.of(world.name, world.settings)
+    frame = rows_of()
+    holdout = frame[frame["seen_at"] >= days(34, 40).start]
+    twin = versions.evaluated_scorer(champion).score(pa.Table.from_pandas(holdout)).values
+    assert f"against {roc_auc_score(holdout['y'], twin):.5f}" in made.reasons[0]
+    assert versions.folder(champion) != versions.evaluated_folder(champion)
+
+
+def test_registering_a_refit_twice_does_it_once_also_without_its_scratch_files(world: World) -> None:
+    given = submission(world, refit=True)
+    shutil.rmtree(given.candidate.path)
+    first, second = register(given, world.settings), register(given, world.settings)
+    assert (first.is_new, second.is_new) == (True, False)
+    assert first.version == second.version
+    scorer = Versions.of(world.name, world.settings).scorer(first.version)
+    assert scorer.manifest.model_sha256 == given.candidate.live_sha256
+
+
+def test_a_record_of_old_still_loads(world: World) -> None:
+    made = registered(world, rounds=1)
+    new = {"learnt_until", "evaluated_until", "evaluated_sha256", "refit"}
+    read = ModelVersion.model_validate_json(made.model_dump_json(exclude=new))
+    assert (read.learnt_until, read.refit, read.is_refitted) == (None, None, False)
+    client = Versions.of(world.name, world.settings).client
+    client.set_model_version_tag(world.name, "1", RECORD, read.model_dump_json(exclude=new))
+    assert registered(world, rounds=30).reasons[0].startswith("better")
