@@ -28,7 +28,7 @@ from nightshift.drift.signals.rates import rise_by_chance, shares_differ
 # What is drawn at once stays in a processor's cache; what is resampled in all bounds a night's time.
 _CELLS_AT_ONCE = 2**20
 _CELLS_RESAMPLED = 4_000_000
-_MOST_DRAWS, _FEWEST_DRAWS = 4000, 400
+_MOST_DRAWS, _FEWEST_DRAWS = 2000, 400
 
 
 @dataclass(frozen=True, eq=False)
