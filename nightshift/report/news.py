@@ -49,7 +49,7 @@ class News(Record):
 
 
 def news_of(night: Night, before: Night | None) -> tuple[News, ...]:
-    """What to tell of a night, knowing the one before it.
+    """What to tell of a night, knowing the one before it, or an earlier attempt at the same night.
 
     Drift is told when a retrain is decided for it; a failure, or refused data, when the night before had not the
     same trouble; and a recovery on the first good night after. A retrain ends in either `retrained` and `promoted`,
