@@ -44,28 +44,27 @@ PUBLISHED = {
 TEXTBOOK = tuple(PUBLISHED["mixture"])
 MEASURES = tuple(row for row in measures_for("numeric", measure_names("numeric")) if isinstance(row, Shape))
 OURS = (*(row.name for row in MEASURES), "combined")
-KINDS = ("none", *PUBLISHED)
+KINDS = (*reversed(PUBLISHED), "none")
 
 
 def main() -> None:
     """Simulate, and end with one line of JSON."""
     given = options(__doc__, runs=20)
     windows = 5 if given.quick else WINDOWS_A_RUN
-    jobs = [(kind, windows, seed) for kind in KINDS for seed in range(given.runs)]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(_look, jobs))
-        without = np.concatenate(list(pool.map(_textbook_without_drift, range(2 if given.quick else 20))))
-    limits = np.quantile(without, 1 - LEVEL, axis=0)
     rates: dict[str, dict[str, float]] = {}
-    for kind in KINDS:
-        of_kind = [each for job, each in zip(jobs, found, strict=True) if job[0] == kind]
-        plain = np.concatenate([each[0] for each in of_kind]) > limits
-        ours = np.concatenate([each[1] for each in of_kind])
-        rates[kind] = {
-            **{f"textbook {name}": float(share) for name, share in zip(TEXTBOOK, plain.mean(0), strict=True)},
-            **{name: float(share) for name, share in zip(OURS, ours.mean(0), strict=True)},
-        }
-        _show(kind, rates[kind])
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        without = np.concatenate(list(pool.map(_textbook_without_drift, range(2 if given.quick else 20))))
+        limits = np.quantile(without, 1 - LEVEL, axis=0)
+        for kind in KINDS:
+            found = list(pool.map(_look, [(kind, windows, seed) for seed in range(given.runs)]))
+            plain = np.concatenate([each[0] for each in found]) > limits
+            ours = np.concatenate([each[1] for each in found])
+            textbook = zip(TEXTBOOK, plain.mean(0), strict=True)
+            rates[kind] = {
+                **{f"textbook {name}": float(share) for name, share in textbook},
+                **{name: float(share) for name, share in zip(OURS, ours.mean(0), strict=True)},
+            }
+            _show(kind, rates[kind])
     error = 2 * (0.25 / (windows * given.runs)) ** 0.5
     finish(
         "power", quick=given.quick, windows=windows * given.runs, level=LEVEL, rates=rates,

@@ -194,8 +194,11 @@ def _with_resampling(trials: Sequence[Trial], options: Options) -> list[Trial]:
 
 
 def _significant(trials: Sequence[Trial], level: float, leniency: float = 1.0) -> Mask:
-    p_values = np.array([trial.p_value for trial in trials], dtype=np.float64) / leniency
-    return benjamini_hochberg(p_values, level, [trial.measure.budget for trial in trials])
+    tests = [index for index, trial in enumerate(trials) if trial.can_alarm]
+    p_values = np.array([trials[test].p_value for test in tests], dtype=np.float64) / leniency
+    significant = np.zeros(len(trials), dtype=np.bool_)
+    significant[tests] = benjamini_hochberg(p_values, level, [trials[test].measure.budget for test in tests])
+    return significant
 
 
 def _over_floor(trials: Sequence[Trial], options: Options) -> Mask:

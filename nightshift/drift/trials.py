@@ -55,6 +55,9 @@ class Trial:
         p_value: how likely such an effect is without drift; None likewise.
         design_effect: how many times as far as chance clean windows stray.
         excess: the mean that this adds to the statistic.
+        can_alarm: some outcome with as many hits in all would be significant; a share that is zero on both
+            sides is no test, and takes nothing from the others [Tarone 1990, A modified Bonferroni method
+            for discrete data].
         note: why there is no value, or what to know about it.
     """
 
@@ -64,6 +67,7 @@ class Trial:
     p_value: float | None = None
     design_effect: float = 1.0
     excess: float = 0.0
+    can_alarm: bool = True
     note: str = ""
 
 
@@ -80,8 +84,10 @@ def rate_trial(measure: Rate, comparison: Comparison) -> Trial:
         if column is not None
     ]
     effect = float(design_effect(np.array(past)[:, None])[0]) if past else 1.0
-    p_value = _rate_p(measure, (measure.hits(window), rows_of(window)), before, effect)
-    return Trial(measure, comparison, measure(reference, window), p_value, effect)
+    after = measure.hits(window), rows_of(window)
+    p_value = _rate_p(measure, after, before, effect)
+    can_alarm = after[0] + before[0] > 0
+    return Trial(measure, comparison, measure(reference, window), p_value, effect, can_alarm=can_alarm)
 
 
 def _rate_p(measure: Rate, after: tuple[int, int], before: tuple[int, int], effect: float) -> float:
