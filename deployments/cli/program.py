@@ -10,7 +10,6 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-import typer
 import typer._click as click
 
 from deployments.cli import runs, stack, views  # noqa: F401 - they add their commands to the app
@@ -49,7 +48,7 @@ class _QuickExit:
 def _outcome(*, as_json: bool) -> int:
     """Run the command, show its error if there is one, and return the exit code."""
     try:
-        _run()
+        return _run()
     except NightshiftError as error:
         screen(as_json).error(error)
         return error.exit_code
@@ -59,8 +58,6 @@ def _outcome(*, as_json: bool) -> int:
     except _Terminated:
         sys.stderr.write(f"stopped by SIGTERM; {_CARRY_ON}\n")
         return TERMINATED
-    except typer.Exit as leave:
-        return leave.exit_code
     except click.ClickException as error:
         if as_json:
             screen(as_json).error(RequestError(error.format_message(), remedy="see `nightshift --help`"))
@@ -69,13 +66,13 @@ def _outcome(*, as_json: bool) -> int:
         return RequestError.exit_code
     except Exception as error:  # noqa: BLE001 - the one place where any error becomes an exit code
         return _unforeseen(error, as_json)
-    return 0
 
 
-def _run() -> None:
+def _run() -> int:
     with Signals() as signals:
         try:
-            app(standalone_mode=False)
+            # A command that ends with typer.Exit gives its code back.
+            return app(standalone_mode=False) or 0
         except Exception as error:
             # Prefect takes SIGTERM over while a flow runs, and DuckDB turns what a handler raises into an error
             # of its own: whatever was raised, the signal is the reason.
