@@ -50,7 +50,7 @@ def _compared(name: str, champion_version: int, comparison: Comparison) -> str:
     noise = (
         f"too few rows ({paired.rows:,}) to tell noise from a difference"
         if math.isnan(paired.noise)
-        else f"on {paired.rows:,} rows, where chance makes {paired.noise:.5f}"
+        else f"on {paired.rows:,} rows; chance alone makes differences of up to {paired.noise:.5f}"
     )
     learnt = (
         "" if comparison.is_unseen else "; the champion has learnt from these rows, the candidate has not"

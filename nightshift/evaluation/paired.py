@@ -8,11 +8,15 @@ import numpy as np
 
 from nightshift.metrics.declaration import Metric
 from nightshift.metrics.sample import Floats, Sample
-from nightshift.performance.uncertainty import LEAST_ROWS, Places, left_out_values, standard_error, thinned
+from nightshift.performance.uncertainty import (
+    LEAST_ROWS,
+    Places,
+    interval,
+    left_out_values,
+    standard_error,
+    thinned,
+)
 from nightshift.spec.project import Kind
-
-T95 = 1.729132811521367
-"""Student's quantile of 0.95 at 19 degrees of freedom, one less than there are stretches."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Paired:
     Attributes:
         ours, theirs: the metric of each; NaN where it is undefined.
         gain: how much better ours is, whatever the metric's direction.
-        noise: a loss that chance exceeds once in 20 comparisons of equals; NaN when there are too few rows to say.
+        noise: half the width of the gain's 95 % interval: a loss beyond it befalls one in 40 equals by chance; NaN
+            when there are too few rows to say.
         rows: how many there are.
     """
 
@@ -47,11 +52,12 @@ def paired_gain(metric: Metric, kind: Kind, ours: Answers, theirs: Answers) -> P
     The rows, in order of event time, are cut into 20 stretches of equal length; the gain is measured again without each
     of them. With d(-j) the gain without the j-th, g stretches and m the mean of all d(-j):
 
-        variance = (g - 1) / g * sum of (d(-j) - m)²,  noise = T95 * sqrt(variance)
+        variance = (g - 1) / g * sum of (d(-j) - m)²,  noise = T975 * sqrt(variance)
 
-    It holds for any smooth metric, also one that is no mean over rows, such as ROC AUC. Both models are measured on
-    the same rows, so what makes rows hard for both cancels out. Stretches, and not single rows, are left out because
-    neighbouring rows are alike (one storm delays a day's flights): the noise of single rows would be too small.
+    T975 is Student's quantile at g - 1 degrees of freedom. It holds for any smooth metric, also one that is no mean
+    over rows, such as ROC AUC. Both models are measured on the same rows, so what makes rows hard for both cancels out.
+    Stretches, and not single rows, are left out because neighbouring rows are alike (one storm delays a day's flights):
+    the noise of single rows would be too small.
 
     Sources: J. Shao and C. F. J. Wu (1989), "A general theory for jackknife variance estimation", Annals of
     Statistics 17; H. R. Künsch (1989), "The jackknife and the bootstrap for general stationary observations", ibid.
@@ -60,8 +66,8 @@ def paired_gain(metric: Metric, kind: Kind, ours: Answers, theirs: Answers) -> P
     >>> truth = np.zeros(200)
     >>> near, far = np.full(200, 1.0), np.where(np.arange(200) < 100, 1.5, 2.5)
     >>> found = paired_gain(metric("mae"), "regression", Answers(truth, near), Answers(truth, far))
-    >>> found.gain, round(found.noise / T95, 4)  # a mean: the deviation of 20 stretches' gains over the root of 20
-    (1.0, 0.1147)
+    >>> found.gain, round(found.noise, 4)  # of a mean: 2.093 times the deviation of 20 stretches over the root of 20
+    (1.0, 0.2401)
     """
 
     def gain(kept: Places) -> tuple[float, float, float]:
@@ -75,4 +81,5 @@ def paired_gain(metric: Metric, kind: Kind, ours: Answers, theirs: Answers) -> P
         return Paired(mine, other, whole, float("nan"), rows)
     some = thinned(rows)
     without = left_out_values(some.size, lambda kept: gain(some[kept])[2])
-    return Paired(mine, other, whole, T95 * standard_error(without), rows)
+    ends = interval(0.0, standard_error(without))
+    return Paired(mine, other, whole, float("nan") if ends is None else ends[1], rows)
