@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MOST_NIGHTS = 400
 
 
-def write_report(screen: Screen, project: str, output: Path | None = None) -> Path:
+def report_nights(screen: Screen, project: str, output: Path | None = None) -> Path:
     """Write the page about a project's nights, and say where it is.
 
     Args:
@@ -32,19 +32,13 @@ def write_report(screen: Screen, project: str, output: Path | None = None) -> Pa
         RequestError: there is no such project.
         OutsideError: the lake cannot be read, or the file cannot be written.
     """
-    from nightshift.report.page import render
     from nightshift.report.words import headline
 
     settings = Settings()
     spec = load_project(project, settings.projects)
     with screen.steps() as steps:
         steps.waiting("reading the nights")
-        report = read_report(spec, settings)
-    path = (output or settings.home_path / "reports" / f"{project}.html").expanduser().absolute()
-    if path.is_dir():
-        path /= f"{project}.html"
-    with replacing(path) as temporary:
-        temporary.write_text(render(report), encoding="utf-8")
+        path, report = write_page(spec, settings, output)
     tonight = report.tonight
     if tonight is None:
         screen.say(f"no night of {project} has run yet: nightshift nightly {project}")
@@ -60,6 +54,19 @@ def write_report(screen: Screen, project: str, output: Path | None = None) -> Pa
         }
     )
     return path
+
+
+def write_page(project: Project, settings: Settings, output: Path | None = None) -> tuple[Path, ReportData]:
+    """Write the page about a project's nights: where it is, and what is in it."""
+    from nightshift.report.page import render
+
+    report = read_report(project, settings)
+    path = (output or settings.home_path / "reports" / f"{project.name}.html").expanduser().absolute()
+    if path.is_dir():
+        path /= f"{project.name}.html"
+    with replacing(path) as temporary:
+        temporary.write_text(render(report), encoding="utf-8")
+    return path, report
 
 
 def read_report(project: Project, settings: Settings) -> ReportData:

@@ -59,6 +59,7 @@ def open_night(project: Project, as_of: datetime, moment: datetime | None = None
         windows=NightWindows.of(project, as_of, window.start),
         nights=tuple(nights),
         moment=moment,
+        began_at=datetime.now(UTC),
         done=found if found is not None and found.state == "done" else None,
     )
 
@@ -84,6 +85,7 @@ def close(
         trained=None if version is None else version.version,
         promoted=version is not None and "champion" in version.aliases,
         run_id=str(flow_run.get_id() or ""),
+        seconds=(datetime.now(UTC) - opening.began_at).total_seconds(),
         finished_at=datetime.now(UTC),
     )
     _write_down(project, opening, night, monitored.signals)
@@ -117,7 +119,9 @@ def show(project: Project, opening: Opening, monitored: Monitored, decision: Dec
 def fail(project: Project, opening: Opening, error: Exception) -> None:
     """Write down that the night failed, why, and what to do, in one line."""
     told = error if isinstance(error, NightshiftError) else None
-    what = told.what if told else f"{type(error).__name__}: {error}"
+    what = (
+        told.what if told else f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    )
     if isinstance(error, DataRefusedError):
         evidence = Evidence(as_of=opening.windows.as_of, moment=opening.moment, data_refused=what)
         decision = decide(evidence, opening.nights, project.drift)
@@ -131,14 +135,17 @@ def fail(project: Project, opening: Opening, error: Exception) -> None:
         decision=decision,
         error=f"{what}; {told.remedy}" if told and told.remedy else what,
         run_id=str(flow_run.get_id() or ""),
+        seconds=(datetime.now(UTC) - opening.began_at).total_seconds(),
         finished_at=datetime.now(UTC),
     )
     _write_down(project, opening, night, ())
+    publish_night(project, opening, night, Monitored())
 
 
 def _write_down(project: Project, opening: Opening, night: Night, signals: Sequence[Signal]) -> None:
     journal = Journal.of(project, Settings())
+    before = journal.find(night.as_of) or opening.before
     if signals:
         journal.record_signals(night.as_of, night.window, night.champion, signals)
     journal.record(night)
-    announce(night, opening.before)
+    announce(night, before)

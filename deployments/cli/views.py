@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from deployments.cli.app import Json, Project, app, screen
 
 
@@ -27,3 +32,18 @@ def status(as_json: Json = False) -> None:
     from deployments.commands import stack_status
 
     stack_status(screen(as_json))
+
+
+@app.command()
+def report(
+    project: Project,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The file, or the folder it goes into. Default: under NIGHTSHIFT_HOME."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the nights of a project as one HTML file."""
+    from deployments.report import report_nights
+
+    report_nights(screen(as_json), project, output)

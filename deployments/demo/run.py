@@ -14,9 +14,10 @@ from deployments.connect import connected
 from deployments.demo import nights, outcome
 from deployments.demo.first_act import FirstAct
 from deployments.flights import write_flights
-from deployments.report import write_report
+from deployments.report import write_page
 from deployments.screen import Screen
 from nightshift.settings import Settings
+from nightshift.spec.load import load_project
 
 _NEXT = (
     ("up", "Prefect and MLflow in your browser"),
@@ -45,8 +46,8 @@ def run_demo(screen: Screen) -> None:
     screen.say("")
     first.show(screen, settings)
     outcome.show(screen, played, found)
-    page = write_report(screen, nights.PROJECT)
-    screen.say(f"picture: {picture}\n")
+    page, _ = write_page(load_project(nights.PROJECT, settings.projects), settings)
+    screen.say(f"\nreport:  {page}\npicture: {picture}\n")
     screen.say(
         f"Done in {time.perf_counter() - started:.0f} s. Everything is under {settings.home}; now type:\n"
     )

@@ -14,12 +14,14 @@ class Opening(Record):
 
     Attributes:
         nights: earlier ones, newest first.
+        began_at: the real clock's time, UTC.
         moment: the real one, when the night may be a missed one that is done later; None in a replay.
         done: this night, when it was done before.
     """
 
     windows: NightWindows
     nights: tuple[Night, ...]
+    began_at: datetime
     moment: datetime | None = None
     done: Night | None = None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.report import write_report
+from deployments.report import report_nights
 from deployments.screen import Screen
 from nightshift.decision.journal import Journal
 from nightshift.errors import RequestError
@@ -46,7 +46,7 @@ def test_the_nights_of_the_journal_are_on_the_page(
     alarm = signal("psi", "x", 0.4, 0.1, 0.001, alarm=True)
     journal.record_signals(AS_OF, Window.until(AS_OF, timedelta(days=7)), None, [alarm])
 
-    path = write_report(Screen(as_json=True), project)
+    path = report_nights(Screen(as_json=True), project)
 
     page = path.read_text()
     said = json.loads(capsys.readouterr().out)
@@ -63,7 +63,7 @@ def test_a_project_without_nights_gets_a_page_that_says_so(
     project = make_project().name
     (tmp_path / "out").mkdir()
 
-    path = write_report(Screen(as_json=False), project, tmp_path / "out")
+    path = report_nights(Screen(as_json=False), project, tmp_path / "out")
 
     assert path == tmp_path / "out" / f"{project}.html"
     assert "No night has run yet." in path.read_text()
@@ -72,7 +72,7 @@ def test_a_project_without_nights_gets_a_page_that_says_so(
 
 def test_an_unknown_project_is_refused(home: Path) -> None:
     with pytest.raises(RequestError, match="nowhere"):
-        write_report(Screen(as_json=False), "nowhere")
+        report_nights(Screen(as_json=False), "nowhere")
 
 
 @pytest.mark.slow
@@ -86,7 +86,7 @@ def test_what_drifted_is_counted_again_and_drawn(make_project: MakeProject, run_
     alarms = [signal("psi", name, 0.4, 0.1, 0.001, alarm=True) for name in ("x", "shop")]
     journal.record_signals(AS_OF, Window.until(AS_OF, timedelta(days=7)), 1, alarms)
 
-    page = write_report(Screen(as_json=True), project).read_text()
+    page = report_nights(Screen(as_json=True), project).read_text()
 
     assert 'aria-label="Distribution of x"' in page
     assert 'aria-label="Distribution of shop"' in page
