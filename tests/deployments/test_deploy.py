@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from deployments.stack import down, process, record, status
+from deployments.stack.servers import MLFLOW, PREFECT
 from deployments.stack.worker import WORKER
 from nightshift.settings import Settings
 from tests.conftest import SmallProject, declare_project
@@ -118,12 +119,7 @@ class Place:
         return str(self.run(run)["state"]["type"])
 
     def processes(self) -> list[psutil.Process]:
-        return process.family(
-            {f"{name}@{self.settings.home_path.resolve()}" for name in ("prefect", "mlflow", "worker")}
-        )
-
-    def worker(self) -> psutil.Process:
-        return psutil.Process(record.read(self.settings.home_path)["worker"].pid)
+        return process.family({each.mark(self.settings) for each in (PREFECT, MLFLOW, WORKER)})
 
 
 def until(condition: Callable[[], bool], seconds: float) -> None:
@@ -254,6 +250,40 @@ def test_after_a_kill_no_run_stays_as_if_it_lived(place: Place) -> None:
     assert place.run(killed)["state"]["type"] == "CRASHED"
     assert place.end_of(orphan) == "COMPLETED"
     assert place.unfinished() == []
+
+
+def test_a_run_whose_worker_died_too_is_ended_by_the_server(place: Place) -> None:
+    declared = (place.project.folder / "project.yaml").read_text()
+    place.deploy()
+    place.project.declare(
+        learner={"rounds": 2_000_000, "early_stopping": None, "params": {"learning_rate": 1e-6}}
+    )
+    try:
+        run = place.start()
+        until(lambda: place.run(run)["state"]["type"] == "RUNNING", 60)
+        time.sleep(5)  # for its first heartbeat
+        for doomed in process.family({WORKER.mark(place.settings)}):
+            doomed.kill()
+        assert place.end_of(run, 240) == "CRASHED"
+    finally:
+        (place.project.folder / "project.yaml").write_text(declared)
+        place.up()
+    assert "No sign of life" in place.run(run)["state"]["message"]
+
+
+def test_a_run_outlives_its_server(place: Place) -> None:
+    declared = (place.project.folder / "project.yaml").read_text()
+    place.deploy()
+    place.project.declare(learner={"rounds": 20_000, "early_stopping": None})
+    try:
+        run = place.start()
+        until(lambda: place.run(run)["state"]["type"] == "RUNNING", 60)
+        for doomed in process.family({PREFECT.mark(place.settings)}):
+            doomed.kill()
+        place.up()
+        assert place.end_of(run, 240) == "COMPLETED"
+    finally:
+        (place.project.folder / "project.yaml").write_text(declared)
 
 
 def test_down_tells_the_server_of_the_runs_it_ends(place: Place) -> None:
