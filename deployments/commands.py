@@ -175,7 +175,8 @@ def stack_up(screen: Screen) -> None:
     with screen.steps() as steps:
         prefect, *_ = up(Settings(), steps.waiting, prepare_mlflow=prepare)
     stack_status(screen)
-    screen.say(f"For Prefect's own command line: export PREFECT_API_URL={prefect.url}")
+    screen.say("For Prefect's own command line:")
+    screen.say(f"  export PREFECT_API_URL={prefect.url}")
 
 
 def stack_down(screen: Screen) -> None:
