@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,21 +15,26 @@ from nightshift.atomic import disk_faults
 from nightshift.errors import TransientError
 from nightshift.settings import Settings
 
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.5
+
 
 @contextmanager
 def only_one(activity: str, project: str, settings: Settings) -> Iterator[None]:
-    """Hold the right to do `activity` on `project`.
+    """Hold the right to do `activity` on `project`, waiting for it as long as the settings say.
 
     Raises:
-        TransientError: another process is doing it now; the error says which and since when.
+        TransientError: another process is doing it now, and still was when the time was up; the error says which
+            and since when.
     """
     path = settings.home_path / "locks" / f"{project}.{activity}.lock"
     with disk_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         holder = path.with_suffix(".holder")
-        lock = FileLock(path, timeout=0)
+        lock = FileLock(path)
         try:
-            lock.acquire()
+            _acquire(lock, f"another {activity} of {project!r} is running", holder, settings.wait_seconds)
         except Timeout as error:
             raise TransientError(
                 f"another {activity} of {project!r} is running ({_told_by(holder)})",
@@ -41,6 +47,16 @@ def only_one(activity: str, project: str, settings: Settings) -> Iterator[None]:
         finally:
             holder.unlink(missing_ok=True)
             lock.release()
+
+
+def _acquire(lock: FileLock, reason: str, holder: Path, seconds: float) -> None:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not seconds:
+            raise
+        logger.info("%s (%s): waiting for it to end", reason, _told_by(holder))
+        lock.acquire(timeout=seconds, poll_interval=_POLL_SECONDS)
 
 
 def _told_by(holder: Path) -> str:

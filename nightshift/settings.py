@@ -19,8 +19,10 @@ class Settings(BaseSettings):
     """Where Nightshift keeps things and whom it talks to. Build it once, at the edge, and pass it on.
 
     Every field is an environment variable: NIGHTSHIFT_HOME, NIGHTSHIFT_PROJECTS, NIGHTSHIFT_STORE,
-    NIGHTSHIFT_DATA, NIGHTSHIFT_MEMORY_LIMIT (what DuckDB may use before it spills to disk), NIGHTSHIFT_S3_*;
-    and PREFECT_API_URL, MLFLOW_TRACKING_URI as everywhere else.
+    NIGHTSHIFT_DATA, NIGHTSHIFT_MEMORY_LIMIT (what DuckDB may use before it spills to disk),
+    NIGHTSHIFT_WAIT_SECONDS (how long a run waits for another one of its kind and project: by default not at
+    all, with -1 until that one has ended, as the worker's runs do), NIGHTSHIFT_S3_*; and PREFECT_API_URL,
+    MLFLOW_TRACKING_URI as everywhere else.
     """
 
     model_config = SettingsConfigDict(env_prefix="NIGHTSHIFT_", frozen=True, extra="ignore")
@@ -30,6 +32,7 @@ class Settings(BaseSettings):
     store: str = ""
     data: str = ""
     memory_limit: str = "1GB"
+    wait_seconds: float = 0.0
     s3_endpoint: str | None = None
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None

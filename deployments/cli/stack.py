@@ -11,7 +11,7 @@ from deployments.cli.app import Json, Project, app, screen
 
 @app.command()
 def up(as_json: Json = False) -> None:
-    """Start the local Prefect server and MLflow's pages, on free loopback ports."""
+    """Start the local Prefect server, MLflow's pages and a worker, on free loopback ports."""
     from deployments.commands import stack_up
 
     stack_up(screen(as_json))

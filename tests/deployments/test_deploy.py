@@ -23,6 +23,7 @@ import yaml
 from deployments.stack import down, process, record, status
 from deployments.stack.servers import MLFLOW, PREFECT
 from deployments.stack.worker import WORKER
+from nightshift.locks import only_one
 from nightshift.settings import Settings
 from tests.conftest import SmallProject, declare_project
 
@@ -226,6 +227,21 @@ def test_a_night_of_known_rows_is_done(place: Place) -> None:
     night = place.start("nightly")
 
     assert place.end_of(night) == "COMPLETED"
+
+
+def test_a_run_waits_for_the_one_before_it(place: Place) -> None:
+    place.deploy()
+
+    def is_waiting() -> bool:
+        logs = place.ask("POST", "logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})
+        return any("waiting for it to end" in line["message"] for line in logs)
+
+    with only_one("train", "shop", place.settings):
+        run = place.start()
+        until(is_waiting, 60)
+        assert place.run(run)["state"]["type"] == "RUNNING"
+
+    assert place.end_of(run) == "COMPLETED"
 
 
 def test_after_a_kill_no_run_stays_as_if_it_lived(place: Place) -> None:
