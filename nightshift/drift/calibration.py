@@ -21,6 +21,7 @@ from nightshift.drift.signals.pairs import Pairs
 
 SCREENING_DRAWS = 128
 _TAIL_SHARE = 0.05
+_LEAST_RANK = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +106,10 @@ def resampled_p(observed: float, drawn: Floats, excess: float, rng: np.random.Ge
     """The chance of a statistic at least as great without drift, by its rank among draws.
 
     (1 + draws as great) / (1 + draws) [Davison & Hinkley 1997, Bootstrap Methods and their Application,
-    ch. 4]. Beyond the highest 5 % of the draws the tail goes on exponentially, as sums of squares of normal
-    variables do, with the mean excess there (made greater by its standard error, to err on the side of
-    silence) [Pickands 1975, Statistical inference using extreme order statistics, with shape 0].
+    ch. 4]. Where fewer than ten draws are as great, the tail is that of the highest 5 %, carried on
+    exponentially, as sums of squares of normal variables go on, with their mean excess (made greater by its
+    standard error, to err on the side of silence) [Pickands 1975, Statistical inference using extreme order
+    statistics, with shape 0].
 
     >>> drawn = np.random.default_rng(0).exponential(size=4000)
     >>> 5e-7 < resampled_p(math.log(1e6), drawn, 0.0, np.random.default_rng(0)) < 1e-5
@@ -115,12 +117,14 @@ def resampled_p(observed: float, drawn: Floats, excess: float, rng: np.random.Ge
     """
     if excess > 0:
         drawn = drawn + excess * np.square(rng.standard_normal(drawn.shape))
+    as_great = int(np.sum(drawn >= observed))
     edge = float(np.quantile(drawn, 1 - _TAIL_SHARE))
     beyond = drawn[drawn > edge] - edge
-    if observed <= edge or beyond.size == 0:
-        return (1 + int(np.sum(drawn >= observed))) / (1 + drawn.size)
+    if as_great >= _LEAST_RANK or beyond.size == 0:
+        return (1 + as_great) / (1 + drawn.size)
     scale = float(beyond.mean()) * (1 + 1 / math.sqrt(beyond.size))
-    return beyond.size / drawn.size * math.exp(-(observed - edge) / scale)
+    tail = beyond.size / drawn.size * math.exp(-(observed - edge) / scale)
+    return min(tail, (1 + _LEAST_RANK) / (1 + drawn.size))
 
 
 def normal_tail(z: Floats) -> Floats:
