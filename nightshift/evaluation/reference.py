@@ -60,9 +60,11 @@ def reference_profile(rows: SnapshotRows, scorer: Scorer) -> Profile:
     layout = lay_out(rows.read(split.train, columns), roles, project.evaluate.slices)
     learnt = profile(rows.read(split.train, columns), layout)
     of_scores: dict[str, Role] = dict.fromkeys(_named(rows, scorer).values(), "score")
-    scores = lay_out(profiled_rows(rows, scorer, split.holdout), of_scores)
+    kept = list(dict.fromkeys([*of_scores, *project.evaluate.slices]))
+    # Held in memory, as the holdout was to measure the model on: scoring takes longer than all else here.
+    scored = [batch.select(kept) for batch in profiled_rows(rows, scorer, split.holdout)]
     # The same segments as the features have.
-    told = profile(profiled_rows(rows, scorer, split.holdout), Layout(scores.columns, layout.segments))
+    told = profile(scored, Layout(lay_out(scored, of_scores).columns, layout.segments))
     return _joined(learnt, told)
 
 
