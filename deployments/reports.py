@@ -35,6 +35,8 @@ def version_report(version: ModelVersion) -> dict[str, Any]:
         "spec_hash": version.spec_hash,
         "seed": version.seed,
         "model_sha256": version.model_sha256,
+        "learnt_until": None if version.learnt_until is None else version.learnt_until.isoformat(),
+        "refit": None if version.refit is None else version.refit.model_dump(mode="json"),
         "run_id": version.run_id,
         "promoted": version.promoted,
         "reasons": list(version.reasons),

@@ -35,6 +35,11 @@ class Window(Record):
         """The window of `length` that stops just before `end`."""
         return cls(start=end - length, end=end)
 
+    @property
+    def length(self) -> timedelta:
+        """From its start to its end."""
+        return self.end - self.start
+
     def __str__(self) -> str:
         return f"[{format_time(self.start)}, {format_time(self.end)})"
 

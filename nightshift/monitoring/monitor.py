@@ -9,20 +9,19 @@ from datetime import datetime
 
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.drift.alarms import benjamini_hochberg
-from nightshift.drift.compare import Options, compare
 from nightshift.drift.profile import Profile
-from nightshift.drift.signals.registry import measure, measure_names
 from nightshift.engine import engine
 from nightshift.findings import Estimated, Realised, Signal
+from nightshift.monitoring.comparison import floor_of, signals_of
 from nightshift.monitoring.nights import Opening
 from nightshift.monitoring.profiles import Comparable
 from nightshift.monitoring.standing import Standing
 from nightshift.monitoring.windows import NightWindows
+from nightshift.performance.bias import NAME as BIAS
 from nightshift.performance.prediction_log import Look
 from nightshift.performance.review import Review, review
 from nightshift.records import Snapshot, Window
 from nightshift.settings import Settings
-from nightshift.spec.drift import Drift
 from nightshift.spec.project import Project
 
 logger = logging.getLogger(__name__)
@@ -72,7 +71,7 @@ def monitor(
                 standing.version.version,
             )
         else:
-            found = _compared(rows, opening, Comparable(rows, standing, standing.profile), standing)
+            found = _compared(Comparable(rows, standing, standing.profile), opening)
         found = replace(found, new_labels=_new_labels(rows, standing, windows.as_of))
     seen = _reviewed(project, windows, standing, snapshot, settings)
     performance = _with_alarms(seen.signals, project.drift.false_discovery)
@@ -90,29 +89,10 @@ def monitor(
     )
 
 
-def _compared(rows: SnapshotRows, opening: Opening, of: Comparable, standing: Standing) -> Monitored:
-    drift, looked_at = rows.project.drift, opening.windows.looked_at
+def _compared(of: Comparable, opening: Opening) -> Monitored:
+    looked_at = opening.windows.looked_at
     reference, window = of.reference(looked_at, opening.nights), of.profile(looked_at)
-    changes = drift.signals.items()
-    options = Options(
-        signals=_signals(drift),
-        floors={name: change.floor for name, change in changes if change.floor is not None},
-        false_discovery=drift.false_discovery,
-        importance=standing.importance,
-    )
-    signals = compare(reference, window, options, of.history(drift.window))
-    # The newest labels are not known yet: that they are missing says nothing.
-    told = tuple(one for one in signals if one.family != "label" or one.name != "missing_rate")
-    return Monitored(signals=told, reference=reference, window=window)
-
-
-def _signals(drift: Drift) -> tuple[str, ...] | None:
-    """The names of the signals that the policy wants; None for those that are on by default."""
-    if not drift.signals:
-        return None
-    wanted = {name for name in measure_names() if measure(name).default_for}
-    wanted |= {name for name, change in drift.signals.items() if change.enabled}
-    return tuple(sorted(wanted - {name for name, change in drift.signals.items() if not change.enabled}))
+    return Monitored(signals=signals_of(of, reference, window, looked_at), reference=reference, window=window)
 
 
 def _reviewed(
@@ -124,7 +104,7 @@ def _reviewed(
 
     def look(window: Window) -> Review:
         at = Look(window, windows.as_of, (version,), snapshot.version)
-        return review(project, settings, at, references)
+        return review(project, settings, at, references, bias_floor=floor_of(project.drift, BIAS))
 
     known = look(windows.reviewed)
     if windows.looked_at == windows.reviewed:

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import reduce
 
+import numpy as np
+import pyarrow as pa
+
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.drift.build import profile
 from nightshift.drift.layout import layout_of
 from nightshift.drift.merge import merge
-from nightshift.drift.profile import Profile
+from nightshift.drift.profile import Floats, Profile
+from nightshift.engine import quote
 from nightshift.evaluation.reference import profiled_rows
 from nightshift.findings import Night
 from nightshift.monitoring.standing import Standing
@@ -22,18 +26,20 @@ logger = logging.getLogger(__name__)
 _WEEK = timedelta(days=7)
 _WEEKS_BACK = 4
 _HISTORY = 8
+_SAMPLE = 2_000
 
 
 class Comparable:
-    """Profiles of any window of a project, in the buckets of the version that stands."""
+    """Any window of a project's rows, in the buckets of the version that stands."""
 
     def __init__(self, rows: SnapshotRows, standing: Standing, trained_on: Profile) -> None:
+        self.project = rows.project
+        self.importance = standing.importance
         self._rows = rows
         self._scorer = standing.scorer
         self._layout = layout_of(trained_on)
         self._trained_on = trained_on
-        project = rows.project
-        self._learnt = project.split_before(standing.version.as_of).train
+        self._learnt = rows.project.split_before(standing.version.as_of).train
 
     def profile(self, window: Window) -> Profile:
         """The window's rows, and what the standing model says of them."""
@@ -45,7 +51,7 @@ class Comparable:
         Args:
             nights: earlier ones, newest first.
         """
-        match self._rows.project.drift.reference:
+        match self.project.drift.reference:
             case "last_good":
                 good = next(
                     (night for night in nights if night.state == "done" and not night.decision.causes), None
@@ -66,6 +72,28 @@ class Comparable:
         ends = (self._learnt.end - place * length for place in range(_HISTORY))
         windows = [Window.until(end, length) for end in ends if end - length >= self._learnt.start]
         return [found for found in map(self.profile, windows) if found.rows]
+
+    def trained_window(self, length: timedelta) -> Window:
+        """The newest window of this length that the standing model learnt from, or all of it when that is shorter."""
+        return Window(start=max(self._learnt.start, self._learnt.end - length), end=self._learnt.end)
+
+    def repeated(self, window: Window) -> tuple[int, int]:
+        """How many rows have the inputs of an earlier row of the window, and how many rows there are."""
+        names = [name for name in self._scorer.encoder.names if name in self._rows.schema.names]
+        inputs = f"hash({', '.join(quote(name) for name in names)})"
+        rows, different = self._rows.aggregate(window, ["count(*)", f"count(DISTINCT {inputs})"])
+        assert isinstance(rows, int)
+        assert isinstance(different, int)
+        return rows - different, rows
+
+    def encoded(self, window: Window) -> Floats:
+        """The inputs of up to 2,000 rows, evenly spaced, as the model gets them: (rows, features), NaN for null."""
+        names = [quote(name) for name in self._scorer.encoder.names]
+        table = self._rows.read(window, names).read_all()
+        places = np.linspace(0, max(table.num_rows - 1, 0), min(table.num_rows, _SAMPLE)).astype(np.int64)
+        encoded = self._scorer.encoder.encode(table.take(pa.array(places))).rows
+        columns = [np.asarray(column.to_numpy(), dtype=np.float64) for column in encoded.columns]
+        return np.column_stack(columns)
 
 
 def _shifted(window: Window, by: timedelta) -> Window:

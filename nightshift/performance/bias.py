@@ -18,7 +18,7 @@ NAME = "calibration"
 _FLOORS = {"binary": 0.03, "multiclass": 0.03, "regression": 0.05}
 
 
-def bias_signal(seen: Observed, segment: str = "") -> Signal:
+def bias_signal(seen: Observed, segment: str = "", floor: float | None = None) -> Signal:
     """The gap between what was predicted and what came, on average over the rows whose label is known.
 
     Calibration in the large [Cox 1958, "Two further applications of a model for binary regression", Biometrika 45].
@@ -26,10 +26,13 @@ def bias_signal(seen: Observed, segment: str = "") -> Signal:
     classes. Regression: |mean prediction - mean label| in standard deviations of the label. Two-sided; the standard
     error is that of blocks of neighbours in time (see `uncertainty`).
 
+    Args:
+        floor: the least gap that matters; by default 0.03, or 0.05 standard deviations.
+
     Returns:
         A signal of the family `realised`, its alarm off; without a value under 200 labels.
     """
-    floor = _FLOORS[seen.kind]
+    floor = _FLOORS[seen.kind] if floor is None else floor
     known = seen.take(seen.known)
     if known.size < LEAST_ROWS:
         return _signal(segment, floor, None, None, f"too few labels: {known.size} of at least {LEAST_ROWS}")
@@ -40,9 +43,9 @@ def bias_signal(seen: Observed, segment: str = "") -> Signal:
     return _signal(segment, floor, value[0], min(1.0, chance * len(found)), note)
 
 
-def bias_signals(seen: Observed) -> tuple[Signal, ...]:
+def bias_signals(seen: Observed, floor: float | None = None) -> tuple[Signal, ...]:
     """The gap of all rows and of each segment."""
-    return tuple(bias_signal(part, segment) for segment, part in parts_of(seen))
+    return tuple(bias_signal(part, segment, floor) for segment, part in parts_of(seen))
 
 
 def _gaps(known: Observed) -> Floats:

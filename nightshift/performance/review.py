@@ -35,7 +35,13 @@ class Review:
 
 
 def review(
-    project: Project, settings: Settings, look: Look, references: References, margin: float | None = None
+    project: Project,
+    settings: Settings,
+    look: Look,
+    references: References,
+    margin: float | None = None,
+    *,
+    bias_floor: float | None = None,
 ) -> Review:
     """Join late labels to the prediction log, and measure, estimate and compare in one read.
 
@@ -43,6 +49,7 @@ def review(
         look: the window, as-of, and if need be the versions that count and the version of the dataset.
         references: by model version, what its holdout said: `Reference.load`, or `Reference.of_metrics` of a
             version that was registered without one.
+        bias_floor: the least bias that matters; None for its own.
         margin: the least loss that matters, in the deciding metric's unit; None for `expected.least_loss`.
 
     Raises:
@@ -59,7 +66,7 @@ def review(
         realised_of(seen, references, metric),
         estimated_of(seen, references, metric),
         realised_signals(seen, references, metric, margin)
-        + bias_signals(seen)
+        + bias_signals(seen, bias_floor)
         + estimated_signals(seen, references, metric, margin),
     )
     logger.info(
