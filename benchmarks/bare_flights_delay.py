@@ -52,9 +52,11 @@ def main() -> None:
     text = [name for name in features if not pd.api.types.is_numeric_dtype(rows[name])]
     categories = {name: sorted(train[name].dropna().unique()) for name in text}
 
-    def prepared(part: pd.DataFrame) -> pd.DataFrame:
-        known = {name: part[name].where(part[name].isin(values)) for name, values in categories.items()}
-        columns = {name: pd.Categorical(known[name], values) for name, values in categories.items()}
+    def prepared(part: pd.DataFrame, seen: pd.DataFrame | None = None) -> pd.DataFrame:
+        # What is not among the values that a model has seen is null to it.
+        values = categories if seen is None else {name: sorted(seen[name].dropna().unique()) for name in text}
+        known = {name: part[name].where(part[name].isin(values[name])) for name in text}
+        columns = {name: pd.Categorical(known[name], values[name]) for name in text}
         numbers = part[[name for name in features if name not in text]].astype("float32")
         return numbers.assign(**columns)[features]
 
@@ -69,8 +71,9 @@ def main() -> None:
         # Like the pipeline, which keeps the curves of both.
         valid_sets=[lgb.Dataset(prepared(validate), validate[LABEL], reference=train_set), train_set],
         valid_names=["validate", "train"],
-        callbacks=[lgb.early_stopping(learner["early_stopping"], first_metric_only=True, verbose=False)],
+        callbacks=stopping(learner["early_stopping"]),
     )
+    rounds = booster.best_iteration or learner["rounds"]
     seconds["train"] = time.perf_counter() - started
 
     started = time.perf_counter()
@@ -78,17 +81,28 @@ def main() -> None:
     seconds["evaluate"] = time.perf_counter() - started
 
     started = time.perf_counter()
+    live, seen = booster, train
+    if declared.get("refit"):
+        live, seen = lgb.train(params, lgb.Dataset(prepared(rows, rows), rows[LABEL]), rounds), rows
+        seconds["refit"] = time.perf_counter() - started
+
+    started = time.perf_counter()
     month = read(given.data, sql, *MONTH)
-    scores = booster.predict(prepared(month))
+    scores = live.predict(prepared(month, seen))
     month[[KEY, TIME]].assign(prediction=(scores >= 0.5).astype("int32"), score=scores).to_parquet(
         given.predictions
     )
     seconds["predict"] = time.perf_counter() - started
     result = {
-        "roc_auc": area, "rounds": booster.best_iteration, "train_rows": len(train), "scored_rows": len(month),
+        "roc_auc": area, "rounds": rounds, "train_rows": len(train), "scored_rows": len(month),
         "seconds": seconds,
     }  # fmt: skip
     print(json.dumps(result))
+
+
+def stopping(patience: int | None) -> list[object]:
+    """Early stopping, if the project wants it."""
+    return [] if patience is None else [lgb.early_stopping(patience, first_metric_only=True, verbose=False)]
 
 
 def read(data: Path, sql: str, start: datetime, end: datetime) -> pd.DataFrame:

@@ -41,7 +41,8 @@ def main() -> None:
     finish(
         "quiet_night", quick=given.quick, seconds=seconds, ratio=seconds / first.wall,
         done_before_seconds=statistics.median(one.wall for one in again), first_seconds=first.wall,
-        peak_mb=max(one.peak_mb for one in watched), runs=len(watched), met=None if given.quick else seconds < MOST_SECONDS,
+        peak_mb=max(one.peak_mb for one in watched), runs=len(watched),
+        met=None if given.quick else seconds < MOST_SECONDS,
     )  # fmt: skip
 
 
