@@ -21,7 +21,8 @@ def wasserstein(pairs: Pairs) -> Floats:
     sign within a bucket, and otherwise a little less. Values beyond Tukey's outer fences count as if they
     lay there. Floor: 0.075 of an interquartile range is a tenth of a normal column's standard deviation.
 
-    >>> places = Places(*(np.array(a) for a in ([[0.0, 1.0]], [[1.0, 2.0]], [2.0], [[0.5, 1.5]], [[0.5, 1.5]])))
+    >>> ends, means = ([[0.0, 1.0]], [[1.0, 2.0]]), [[0.5, 1.5]]
+    >>> places = Places(*map(np.array, (*ends, [2.0], [[0.1, 0.1]], means, means)))
     >>> wasserstein.measure(Pairs(np.array([[50.0, 50.0]]), np.array([[25.0, 75.0]]), np.array([[1]]), places))
     array([0.125])
     """

@@ -30,12 +30,14 @@ class Places:
     Attributes:
         lower, upper: the buckets' ends, (columns, buckets).
         spread: the reference's interquartile range, (columns,); see `_spread` for columns that have none.
+        variances: of the reference's values within each bucket, (columns, buckets).
         reference_means, window_means: the mean within each bucket, (..., columns, buckets).
     """
 
     lower: Floats
     upper: Floats
     spread: Floats
+    variances: Floats
     reference_means: Floats
     window_means: Floats
 
@@ -51,7 +53,9 @@ class Places:
         sides = [_Side.of(columns, spread, (low, high)) for columns in (reference, window)]
         inner = _inner_part(lower, upper, spread)
         first, second = _believed(sides[0], sides[1], inner), _believed(sides[1], sides[0], inner)
-        return cls(lower, upper, spread, np.clip(first, lower, upper), np.clip(second, lower, upper))
+        first, second = np.clip(first, lower, upper), np.clip(second, lower, upper)
+        variances = _variances(reference, np.concatenate([outer[0], edges, outer[1]], axis=1), first)
+        return cls(lower, upper, spread, variances, first, second)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +91,25 @@ def _inner_part(lower: Floats, upper: Floats, spread: Floats) -> Floats:
     middle, half = (lower + upper) / 2, spread[:, None] / 2
     is_low = np.arange(lower.shape[1]) < lower.shape[1] / 2
     return np.where(is_low, np.maximum(middle, upper - half), np.minimum(middle, lower + half))
+
+
+def _variances(reference: Sequence[NumericColumn], ends: Floats, means: Floats) -> Floats:
+    """Variance of the values within each bucket, (columns, buckets).
+
+    Values of mean m in [a, b] have a variance of at most (b - m) (m - a) [Bhatia & Davis 2000, A better bound
+    on the variance]; a third of it is that of values spread evenly. The outermost bins are long and no such
+    spread is to be had in them: they share what the column's variance leaves, as far as their bounds allow.
+    """
+    bound = np.maximum((ends[:, 1:] - means) * (means - ends[:, :-1]), 0.0)
+    variances: Floats = bound / 3
+    shares = shares_of(np.array([column.counts for column in reference], dtype=np.float64))
+    centre = np.sum(shares * means, axis=1, keepdims=True)
+    known = np.sum(shares * np.square(means - centre), axis=1) + np.sum((shares * variances)[:, 2:-2], axis=1)
+    left = np.maximum(np.array([_deviation(column) for column in reference]) ** 2 - known, 0.0)
+    outermost = (shares * bound)[:, [1, -2]]
+    part = np.minimum(left / np.maximum(outermost.sum(axis=1), _SMALLEST), 1.0)[:, None]
+    variances[:, [1, -2]] = bound[:, [1, -2]] * part
+    return variances
 
 
 def _sums(column: NumericColumn) -> Floats:

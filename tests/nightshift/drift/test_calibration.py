@@ -105,8 +105,15 @@ def test_normal_tail_is_scipys() -> None:
 def test_design_effects_leave_out_what_is_not_known() -> None:
     ratios = np.array([[4.0, np.nan, np.nan], [2.0, 3.0, np.nan]])
     found = design_effect(ratios)
-    assert found[:2].tolist() == [1 + 2 * 2, 1 + 2 * 3]
+    assert found[:2].tolist() == [1 + 2 * 38.5, 1 + 2 * 151]
     assert math.isnan(found[2])
+
+
+@pytest.mark.parametrize("windows", [6, 8, 12, 20, 40])
+def test_few_clean_windows_are_trusted_as_little_as_students_t_says(windows: int) -> None:
+    widened = float(design_effect(np.full((windows, 1), 2.0))[0]) - 1
+    wanted = (stats.t.isf(5e-5, windows) / stats.norm.isf(5e-5)) ** 2
+    assert widened == pytest.approx(wanted, rel=0.15)
 
 
 def test_psi_is_screened_as_its_chi_square_limit_says() -> None:
