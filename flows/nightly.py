@@ -64,7 +64,7 @@ def do_night(spec: Project, as_of: datetime, moment: datetime | None = None) -> 
 
 
 def _steps(spec: Project, opening: Opening) -> NightRun:
-    settings, windows, model = Settings(), opening.windows, standing(spec)
+    settings, windows, model = Settings(), opening.windows, standing(spec, opening.windows.as_of)
     rows = fingerprint_of(spec, windows.whole, settings)
     staged = ingest(spec, windows.whole, mark=rows)
     mark = digest(rows, spec.spec_hash, windows.as_of, settings.store_uri)

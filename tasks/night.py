@@ -15,6 +15,7 @@ from nightshift.decision.evidence import Evidence
 from nightshift.decision.journal import Journal
 from nightshift.errors import DataRefusedError, NightshiftError
 from nightshift.findings import Decision, Night, Signal
+from nightshift.monitoring.comparison import check_names
 from nightshift.monitoring.monitor import Monitored
 from nightshift.monitoring.nights import MonitorRun, NightRun, Opening
 from nightshift.monitoring.windows import NightWindows
@@ -49,7 +50,11 @@ def open_night(project: Project, as_of: datetime, moment: datetime | None = None
 
     Args:
         moment: the real one, when the night may be a missed one.
+
+    Raises:
+        RequestError: the policy names a signal that there is not; nothing has been written by then.
     """
+    check_names(project)
     journal = Journal.of(project, Settings())
     nights = journal.nights(before=as_of, limit=_NIGHTS_BACK)
     done = next((night.as_of for night in nights if night.state == "done"), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from prefect import task
@@ -26,9 +27,21 @@ def champion(project: Project, version: str | None) -> Served:
 
 
 @task(name="champion", **step())
-def standing(project: Project) -> Served | None:
-    """The champion, or None before the first."""
-    return registry_standing(project.name, Settings())
+def standing(project: Project, night: datetime | None = None) -> Served | None:
+    """The champion, or None before the first.
+
+    Args:
+        night: the moment of a night that begins now. A champion that it has made itself, before it was cut short,
+            stands aside for the one before: so the night is done again as it was begun.
+    """
+    settings = Settings()
+    found = registry_standing(project.name, settings)
+    if found is None or night is None or found.version.as_of != night:
+        return found
+    from registry.versions import PREVIOUS, Versions  # imports MLflow
+
+    before = Versions.of(project.name, settings).by_alias(PREVIOUS)
+    return None if before is None else served(project.name, str(before.version), settings)
 
 
 @task(name="score", **cached_step("score", "nightshift.scoring", "nightshift.lake", "nightshift.dataset"))

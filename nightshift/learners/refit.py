@@ -58,18 +58,27 @@ def refit(project: Project, candidate: Candidate, snapshot: Snapshot, settings: 
         DataRefusedError: the label cannot be learnt from.
         RequestError: the learner refuses its parameters.
     """
+    return fit_known(project, snapshot, candidate.best_round, Path(candidate.path) / REFIT, settings)
+
+
+def fit_known(
+    project: Project, snapshot: Snapshot, rounds: int, folder: Path, settings: Settings
+) -> Refitted:
+    """Train on every known row for a number of rounds, into a folder that is not there yet, or is replaced.
+
+    Raises:
+        DataRefusedError: the label cannot be learnt from.
+        RequestError: the learner refuses its parameters.
+    """
     started = time.perf_counter()
     window = known_window(project, snapshot)
-    folder = Path(candidate.path) / REFIT
     with replacing(folder) as temporary, engine(settings) as connection:
-        temporary.mkdir()
+        temporary.mkdir(parents=True)
         rows = SnapshotRows(project, snapshot, settings, connection)
-        count, sha256 = _fit(project, rows, window, candidate.best_round, temporary)
+        count, sha256 = _fit(project, rows, window, rounds, temporary)
     seconds = time.perf_counter() - started
-    logger.info(
-        "refit: %d rounds on %s rows of %s, in %.1f s", candidate.best_round, f"{count:,}", window, seconds
-    )
-    return Refitted(folder / MODEL, sha256, window.end, count, candidate.best_round, seconds)
+    logger.info("refit: %d rounds on %s rows of %s, in %.1f s", rounds, f"{count:,}", window, seconds)
+    return Refitted(folder / MODEL, sha256, window.end, count, rounds, seconds)
 
 
 def _fit(project: Project, rows: SnapshotRows, window: Window, rounds: int, folder: Path) -> tuple[int, str]:

@@ -14,7 +14,7 @@ from nightshift.atomic import replacing
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.dataset.stage import fingerprint_of, stage
 from nightshift.engine import engine, quote
-from nightshift.learners.refit import refit
+from nightshift.learners.refit import fit_known, refit
 from nightshift.learners.train import MODEL, train
 from nightshift.quality.validate import validate
 from nightshift.records import Snapshot, Window
@@ -84,7 +84,13 @@ def _trained(
     """The model as it would have been trained at `moment`, and how long that took."""
     window = project.split_before(moment).whole
     known = everything.model_copy(update={"window": window, "as_of": moment})
-    candidate = train(project, known, digest("unmanaged", str(window)), settings)
+    mark = digest("unmanaged", str(window))
+    if project.refit and project.learner.early_stopping is None:
+        # The rounds are declared: what would be evaluated has no say in what would go live.
+        folder = settings.scratch_path / project.name / "unmanaged" / mark[:24]
+        found = fit_known(project, known, project.learner.rounds, folder, settings)
+        return Scorer.load(found.folder), found.seconds
+    candidate = train(project, known, mark, settings)
     if not project.refit:
         return Scorer.load(Path(candidate.path) / MODEL), candidate.seconds
     refitted = refit(project, candidate, known, settings)
