@@ -18,6 +18,7 @@ from tasks.decide import decide
 from tasks.ingest import ingest
 from tasks.monitor import monitor as monitor_window
 from tasks.night import open_night, show
+from tasks.policy import as_it_is
 from tasks.score import standing
 from tasks.validate import validate
 
@@ -37,6 +38,6 @@ def monitor(project: ProjectName, as_of: datetime | None = None) -> MonitorRun:
         rows = fingerprint_of(spec, windows.whole, settings)
         staged = ingest(spec, windows.whole, mark=rows)
         accepted = validate(spec, staged, now, mark=digest(rows, spec.spec_hash, now, settings.store_uri))
-        monitored = monitor_window(spec, accepted, opening, model)
-        decision = decide(spec, opening, model, monitored)
-        return show(spec, opening, monitored, decision)
+        monitored = as_it_is(monitor_window(spec, accepted, as_it_is(opening), model))
+        decision = decide(spec, as_it_is(opening), model, monitored)
+        return show(spec, as_it_is(opening), monitored, decision)

@@ -20,6 +20,7 @@ from tasks.decide import decide
 from tasks.ingest import ingest
 from tasks.monitor import monitor
 from tasks.night import close, due, fail, open_night
+from tasks.policy import as_it_is
 from tasks.score import score_night, standing
 from tasks.validate import validate
 
@@ -71,8 +72,8 @@ def _steps(spec: Project, opening: Opening) -> NightRun:
     accepted = validate(spec, staged, windows.as_of, mark=mark)
     # Predictions go out first: no training keeps them waiting, and no model scores rows whose labels it has learnt.
     scored = score_night(spec, accepted, windows, model) if model else None
-    monitored = monitor(spec, accepted, opening, model)
-    decision = decide(spec, opening, model, monitored)
+    monitored = as_it_is(monitor(spec, accepted, as_it_is(opening), model))
+    decision = decide(spec, as_it_is(opening), model, monitored)
     trained = train_as_of(spec, windows.as_of) if decision.action == "retrain" else None
     first = scored or score_night(spec, accepted, windows, standing(spec))
-    return close(spec, opening, monitored, decision, trained, first)
+    return close(spec, as_it_is(opening), monitored, decision, trained, first)

@@ -6,15 +6,18 @@ import hashlib
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar, cast
 
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.tasks import Task, exponential_backoff
+from prefect.utilities.annotations import quote
 
 from nightshift.errors import NightshiftError
 
 RETRIES = 3
+
+T = TypeVar("T")
 
 
 class StepOptions(TypedDict):
@@ -69,6 +72,11 @@ def _sources(package: str) -> list[Path]:
     if folders:
         return sorted(path for folder in folders for path in folder.rglob("*.py"))
     return [Path(spec.origin)] if spec.origin else []
+
+
+def as_it_is(value: T) -> T:
+    """Hand a value to a step as it is: Prefect would look for futures in every number of it, and take long."""
+    return cast(T, quote(value))
 
 
 def _may_pass(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:

@@ -21,5 +21,7 @@ def client_defaults(settings: Settings) -> dict[str, str]:
         # makes training many times slower as soon as anything else runs on the machine; this is what the OpenMP
         # library itself takes when it knows that it shares its processors.
         "GOMP_SPINCOUNT": "1000",
+        # The same of numpy's threads; what is left to them here is small.
+        "OPENBLAS_NUM_THREADS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
