@@ -1,0 +1,210 @@
+"""Kill the worker, a run or the server at any moment of twenty nights: each night is done once, and nothing leaks."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from deployments.stack import down, process, record, status
+from deployments.stack.servers import MLFLOW, PREFECT
+from deployments.stack.worker import WORKER
+from nightshift.settings import Settings
+from registry.versions import Versions
+from tests.conftest import cli_command, declare_project
+from tests.deployments.test_deploy import Place, until, write_prefect_yaml
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
+
+logger = logging.getLogger(__name__)
+
+SEED = 20240210
+NAME = "nights"
+FIRST = datetime(2024, 2, 10, tzinfo=UTC)
+NIGHTS = 20  # after the first, which nobody disturbs
+ROWS, ROWS_A_NIGHT = 8_000, 200
+TRIES = 4
+RUN_VARIABLE = "PREFECT__FLOW_RUN_ID"
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
+@dataclass
+class Nights:
+    """The nights of one project, on a stack that gets killed."""
+
+    place: Place
+    commands: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.place.project.name
+
+    def by_deployment(self, as_of: datetime) -> Callable[[], bool]:
+        """Start the night as the worker's; tells whether its run has ended."""
+        run = self.place.start("nightly", project=self.name, as_of=as_of.isoformat())
+        return lambda: self.place.run(run)["state"]["type"] in ENDED
+
+    def by_command(self, as_of: datetime) -> Callable[[], bool]:
+        """Start the night as a person would; tells whether the command has ended."""
+        command = subprocess.Popen(
+            cli_command("nightly", self.name, "--as-of", as_of.isoformat()),
+            cwd=self.place.folder, env=self.place.environment, text=True,
+            stdout=subprocess.DEVNULL, stderr=(self.place.folder / "commands.log").open("a"),
+        )  # fmt: skip
+        self.commands.append(command)
+        return lambda: command.poll() is not None
+
+    def rows(self, table: str) -> pa.Table:
+        return DeltaTable(
+            self.place.settings.home_path / "store" / "lake" / self.name / table
+        ).to_pyarrow_table()
+
+    def is_done(self, as_of: datetime) -> bool:
+        if not (
+            self.place.settings.home_path / "store" / "lake" / self.name / "decisions" / "_delta_log"
+        ).is_dir():
+            return False
+        return any(
+            row["as_of"] == as_of and row["state"] == "done" for row in self.rows("decisions").to_pylist()
+        )
+
+    def finish(self, as_of: datetime, has_ended: Callable[[], bool]) -> int:
+        """Wait, and ask for the night again until it is done; returns how often that took."""
+        for times in range(1, TRIES + 1):
+            until(has_ended, 300)
+            if self.is_done(as_of):
+                return times
+            has_ended = self.by_deployment(as_of)
+        raise AssertionError(f"the night of {as_of} was not done in {TRIES} tries")
+
+
+def belonging_to(home: Path, *, only_runs: bool = False) -> list[psutil.Process]:
+    """Every process with this home, but for zombies; or only those that a flow runs in."""
+    found = []
+    for one in psutil.process_iter():
+        try:
+            environment = one.environ()
+            is_run = RUN_VARIABLE in environment or "nightly" in one.cmdline()
+            is_ours = environment.get("NIGHTSHIFT_HOME") == str(home) and one.status() != psutil.STATUS_ZOMBIE
+        except (psutil.Error, OSError):  # gone meanwhile, or somebody else's
+            continue
+        if is_ours and (is_run or not only_runs):
+            found.append(one)
+    return found
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    for one in processes:
+        try:
+            one.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=10)
+
+
+def leader(settings: Settings, service: str) -> list[psutil.Process]:
+    """The service's own process, without those that it started."""
+    pid = record.read(settings.home_path)[service].pid
+    return [psutil.Process(pid)] if pid and psutil.pid_exists(pid) else []
+
+
+VICTIMS: dict[str, Callable[[Settings], list[psutil.Process]]] = {
+    "run": lambda settings: belonging_to(settings.home_path, only_runs=True),
+    "worker": lambda settings: leader(settings, "worker"),
+    "server": lambda settings: process.family({PREFECT.mark(settings)}),
+    # As when the machine stops.
+    "everything": lambda settings: (
+        process.family({each.mark(settings) for each in (PREFECT, MLFLOW, WORKER)})
+        + belonging_to(settings.home_path, only_runs=True)
+    ),
+}
+
+
+@pytest.fixture
+def nights(tmp_path: Path) -> Iterator[Nights]:
+    names: dict[str, Any] = {"PREFECT_API_URL": None, "MLFLOW_TRACKING_URI": None}
+    settings = Settings(home=tmp_path / "home", **names)
+    project = declare_project(
+        tmp_path / "projects", tmp_path / "data", "binary", ROWS, name=NAME,
+        split={"train": "14d", "validate": "3d", "holdout": "3d"},
+        # So that some of the nights train.
+        drift={"max_age": "4d", "cooldown": "1d", "per_week": 7, "min_labels": 1},
+    )  # fmt: skip
+    write_prefect_yaml(tmp_path)
+    place = Place(tmp_path, settings, project)
+    try:
+        place.up()
+        yield Nights(place)
+    finally:
+        down(settings)
+        kill(belonging_to(settings.home_path))
+
+
+def test_nights_killed_at_any_moment_are_each_done_once(nights: Nights) -> None:
+    place, settings = nights.place, nights.place.settings
+    place.deploy()
+    began = time.monotonic()
+    assert nights.finish(FIRST, nights.by_deployment(FIRST)) == 1
+    usual = time.monotonic() - began
+
+    random = np.random.default_rng(SEED)
+    victims = random.permutation(np.resize(list(VICTIMS), NIGHTS))
+    for number, victim in enumerate(victims, start=1):
+        as_of = FIRST + timedelta(days=number)
+        has_ended = (nights.by_command if number % 5 == 0 else nights.by_deployment)(as_of)
+        time.sleep(float(random.uniform(0.05, 1.0)) * usual)
+        kill(VICTIMS[victim](settings))
+        place.up()
+        times = nights.finish(as_of, has_ended)
+        logger.info("%s: %s killed, asked for %d times", f"{as_of:%Y-%m-%d}", victim, times)
+
+    assert_all_settled(nights)
+    assert_each_night_once(nights)
+    down(settings)
+    assert place.processes() == []
+    assert belonging_to(settings.home_path) == []
+
+
+def assert_all_settled(nights: Nights) -> None:
+    """No run is under way, by the server's account or by the machine's, and no slot is held."""
+    place = nights.place
+    assert all(service.healthy for service in status(place.settings))
+    until(lambda: place.unfinished() == [], 180)
+    limits = place.ask("POST", "v2/concurrency_limits/filter", {})
+    assert [limit["name"] for limit in limits if limit["active_slots"]] == []
+    assert belonging_to(place.settings.home_path, only_runs=True) == []
+
+
+def assert_each_night_once(nights: Nights) -> None:
+    decisions = nights.rows("decisions").to_pylist()
+    wanted = [FIRST + timedelta(days=number) for number in range(NIGHTS + 1)]
+    assert sorted(row["as_of"] for row in decisions) == wanted
+    assert {row["state"] for row in decisions} == {"done"}
+
+    signals = nights.rows("monitoring").to_pylist()
+    assert max(Counter((row["as_of"], row["place"]) for row in signals).values()) == 1
+
+    predictions = nights.rows("predictions").to_pylist()
+    assert max(Counter((row["id"], row["model_version"]) for row in predictions).values()) == 1
+    ids = {
+        row["id"] for row in nights.place.project.rows().to_pylist()
+        if FIRST - timedelta(days=1) <= row["sold_at"] < wanted[-1]
+    }  # fmt: skip
+    assert len(ids) == ROWS_A_NIGHT * (NIGHTS + 1)
+    assert {row["id"] for row in predictions} == ids
+
+    trained = {version.as_of: version.version for version in Versions.of(NAME, nights.place.settings).all()}
+    assert len(trained) > NIGHTS // 5  # or no night trained, and nothing was killed in training
+    assert {row["as_of"]: row["trained"] for row in decisions if row["trained"]} == trained
