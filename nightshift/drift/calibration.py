@@ -108,8 +108,8 @@ def resampled_p(observed: float, drawn: Floats, excess: float, rng: np.random.Ge
 
     (1 + draws as great) / (1 + draws) [Davison & Hinkley 1997, Bootstrap Methods and their Application,
     ch. 4]. Where fewer than ten draws are as great, the tail is that of the highest 5 %, carried on
-    exponentially, as sums of squares of normal variables go on, with their mean excess (made greater by its
-    standard error, to err on the side of silence) [Pickands 1975, Statistical inference using extreme order
+    exponentially, as sums of squares of normal variables go on, with their mean excess (made greater by two
+    standard errors, to err on the side of silence) [Pickands 1975, Statistical inference using extreme order
     statistics, with shape 0].
 
     >>> drawn = np.random.default_rng(0).exponential(size=4000)
@@ -123,7 +123,7 @@ def resampled_p(observed: float, drawn: Floats, excess: float, rng: np.random.Ge
     beyond = drawn[drawn > edge] - edge
     if as_great >= _LEAST_RANK or beyond.size == 0:
         return (1 + as_great) / (1 + drawn.size)
-    scale = float(beyond.mean()) * (1 + 1 / math.sqrt(beyond.size))
+    scale = float(beyond.mean()) * (1 + 2 / math.sqrt(beyond.size))
     tail = beyond.size / drawn.size * math.exp(-(observed - edge) / scale)
     return min(tail, (1 + _LEAST_RANK) / (1 + drawn.size))
 
