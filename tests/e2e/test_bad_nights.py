@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from deployments import notifications
+from deployments.stack import down
 from nightshift.locks import only_one
 from nightshift.settings import Settings
 from tests.conftest import MakeProject, RunCli, SmallProject, cli_command, cli_environment, declare_project
+from tests.deployments.test_deploy import Place, until, write_prefect_yaml
 from tests.e2e.conftest import kept_state, variables
 from tests.e2e.test_bad_input import assert_one_clear_error
 
@@ -274,3 +280,73 @@ def test_a_night_that_is_told_to_end_is_done_by_the_next(
     assert len(versions) == 1
     table = DeltaTable(home / "store" / "lake" / NAME / "predictions").to_pyarrow_table()
     assert len(set(table["id"].to_pylist())) == table.num_rows == 100
+
+
+# What needs a server of its own, or somebody at the other end.
+
+
+def refused_calls(api: str, since: datetime) -> list[str]:
+    """The names of the automations whose action failed."""
+    wanted = {
+        "event": {"name": ["prefect.automation.action.failed"]},
+        "occurred": {"since": since.isoformat()},
+    }
+    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+        found = client.request("POST", "/events/filter", json={"filter": wanted}).json()["events"]
+    return [one["resource"]["prefect.resource.name"] for one in found]
+
+
+@pytest.mark.slow
+def test_an_endpoint_that_is_down_keeps_no_night_from_being_done(
+    nights: SmallProject, run_cli: RunCli, prefect_api: str
+) -> None:
+    began, rows = datetime.now(UTC), nights.rows()
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        Webhook(url="http://127.0.0.1:9/").save("nobody-answers", overwrite=True)
+        notifications.install("webhook/nobody-answers")
+    try:
+        without_new_rows(nights)
+        assert_one_clear_error(run_cli(*NIGHT), 3, ("has no rows",))
+        nights.write_rows(rows)
+        done_night(run_cli)
+        told = {f"nightshift notify webhook/nobody-answers: {kind}" for kind in ("data-refused", "recovered")}
+        until(lambda: told <= set(refused_calls(prefect_api, began)), 60)
+    finally:
+        with temporary_settings({PREFECT_API_URL: prefect_api}):
+            notifications.remove("webhook/nobody-answers")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A folder with two projects and a stack of its own."""
+    names: dict[str, Any] = {"PREFECT_API_URL": None, "MLFLOW_TRACKING_URI": None}
+    settings = Settings(home=tmp_path / "stack", **names)
+    made = {
+        name: declare_project(
+            tmp_path / "projects", tmp_path / "data", "binary", ROWS, name=name, split=DECLARED["split"]
+        )
+        for name in ("gone", "stays")
+    }
+    write_prefect_yaml(tmp_path)
+    one = Place(tmp_path, settings, made["gone"])
+    try:
+        one.up()
+        one.deploy()
+        yield one
+    finally:
+        down(settings)
+
+
+@pytest.mark.slow
+def test_a_project_deleted_while_its_night_is_scheduled_fails_that_night_alone(place: Place) -> None:
+    as_of = f"{FIRST}T00:00:00Z"
+    shutil.rmtree(place.project.folder)
+    gone = place.start("nightly", project="gone", as_of=as_of)
+    stays = place.start("nightly", project="stays", as_of=as_of)
+
+    assert place.end_of(gone, 300) == "FAILED"
+    told = place.run(gone)["state"]["message"]
+    assert "there is no project 'gone'" in told
+    assert place.end_of(stays, 300) == "COMPLETED"
+    lake = place.settings.home_path / "store" / "lake"
+    assert [folder.name for folder in lake.iterdir()] == ["stays"]
