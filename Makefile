@@ -10,13 +10,15 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-all chaos lint format bench constraints clean
+.PHONY: help demo test test-all test-ui chaos lint format bench constraints clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/.demo-installed
 DEV := $(VENV)/.dev-installed
+UI := $(VENV)/.ui-installed
 DEV_EXTRAS := torch,s3,postgres,serving,demo,dev
+UI_EXTRAS := $(DEV_EXTRAS),ui
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,11 +26,15 @@ help: ## list the targets
 demo: $(DEMO) ## train three models on the real flights of 2013, and predict a month
 	@$(BIN)/nightshift demo
 
-test: $(DEV) ## run the tests, but for the slow and the destructive ones
-	@$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not chaos and not slow" $(ARGS)
+test: $(DEV) ## run the tests, but for the slow, the destructive and the browser's
+	@$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not chaos and not slow and not ui" $(ARGS)
 
-test-all: $(DEV) ## run every test there is
-	@$(BIN)/pytest -n $(JOBS) --dist loadfile --timeout 900 $(ARGS)
+test-all: $(DEV) ## run every test there is, but for the browser's
+	@$(BIN)/pytest -n $(JOBS) --dist loadfile --timeout 900 -m "not ui" $(ARGS)
+
+test-ui: $(UI) ## start a night from Prefect's own pages, in a real browser
+	$(browser)
+	@$(BIN)/pytest -m ui tests/ui $(ARGS)
 
 chaos: $(DEV) ## run the tests that kill processes and break storage in mid-run
 	@$(BIN)/pytest --timeout 900 -m chaos $(ARGS)
@@ -55,7 +61,7 @@ constraints: ## resolve every dependency anew and write constraints.txt
 	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	echo "Resolving the newest versions that pyproject.toml allows (some minutes) ..."; \
 	$(PYTHON) -m venv "$$scratch/venv"; \
-	"$$scratch/venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input -e '.[$(DEV_EXTRAS)]'; \
+	"$$scratch/venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input -e '.[$(UI_EXTRAS)]'; \
 	{ echo "# Every version that a full install resolved to, so that each machine gets the same ones."; \
 	  echo "# Regenerated with \`make constraints\`, which installs all extras into a fresh environment; never edited by hand."; \
 	  "$$scratch/venv/bin/python" -m pip freeze --all --exclude-editable \
@@ -81,6 +87,23 @@ $(DEMO): pyproject.toml constraints.txt
 $(DEV): pyproject.toml constraints.txt
 	$(call install,$(DEV_EXTRAS),2 to 5 minutes and 2.5 GB of disk the first time)
 	@touch $(DEMO) $@
+
+$(UI): pyproject.toml constraints.txt
+	$(call install,$(UI_EXTRAS),2 to 5 minutes and 2.6 GB of disk the first time)
+	@touch $(DEMO) $(DEV) $@
+
+# The same names as in tests/ui: the browser is the system's, since Playwright's own comes from outside the package registry.
+define browser
+@for name in chromium chromium-browser google-chrome; do \
+  if command -v $$name > /dev/null; then exit 0; fi; \
+done; \
+if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then \
+  echo "make test-ui needs a browser that is not here; as root: apt-get install chromium" >&2; exit 1; \
+fi; \
+echo "installing the system package chromium"; \
+apt-get update -qq; \
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium > /dev/null
+endef
 
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
