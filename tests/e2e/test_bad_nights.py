@@ -113,7 +113,10 @@ def without_new_rows(project: SmallProject) -> None:
     ],
     ids=["cooldown over age", "trips", "freeze backwards", "no way to a retrain", "unknown signal", "unknown key"],
 )  # fmt: skip
-@pytest.mark.parametrize("words", [NIGHT, LOOK], ids=["nightly", "monitor"])
+@pytest.mark.parametrize(
+    "words",
+    [pytest.param(NIGHT, id="nightly"), pytest.param(LOOK, id="monitor", marks=pytest.mark.slow)],
+)
 def test_a_policy_that_cannot_be_meant_is_refused(
     words: tuple[str, ...],
     drift: dict[str, Any],
@@ -211,7 +214,7 @@ def test_labels_that_never_come_are_said(nights: SmallProject, run_cli: RunCli) 
     assert night["predictions"]["rows_scored"] == 700
 
 
-@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("label", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_labels_of_one_class_leave_what_needs_two_untold(
     label: int, nights: SmallProject, run_cli: RunCli
 ) -> None:
@@ -223,6 +226,7 @@ def test_labels_of_one_class_leave_what_needs_two_untold(
     assert any("cannot be told" in reason for reason in night["reasons"]), night["reasons"]
 
 
+@pytest.mark.slow
 def test_constant_scores_are_watched_without_a_fault(make_project: MakeProject, run_cli: RunCli) -> None:
     project = make_project(rows=ROWS, name=NAME, **DECLARED)
     rows = project.rows()
@@ -244,7 +248,7 @@ def test_constant_scores_are_watched_without_a_fault(make_project: MakeProject, 
     assert [one for one in look.json["signals"] if one["family"] == "prediction" and one["alarm"]] == []
 
 
-@pytest.mark.parametrize("place", ["candidates", "predictions"])
+@pytest.mark.parametrize("place", [pytest.param("candidates", marks=pytest.mark.slow), "predictions"])
 def test_a_night_that_is_told_to_end_is_done_by_the_next(
     place: str, make_project: MakeProject, home: Path, run_cli: RunCli, prefect_api: str
 ) -> None:
