@@ -32,6 +32,17 @@ PROJECT = "flights-delay"
 TRAIN = ("train", PROJECT, "--as-of", "2013-09-01", "--json")
 PREDICT = ("predict", PROJECT, "--start", "2013-09-01", "--end", "2013-10-01", "--json")
 
+RECIPE: dict[str, Any] = {
+    "split": {"train": "180d", "validate": "14d", "holdout": "14d"},
+    "learner": {
+        "kind": "lightgbm",
+        "rounds": 500,
+        "early_stopping": 30,
+        "params": {"num_leaves": 31, "learning_rate": 0.03, "min_data_in_leaf": 300, "feature_fraction": 0.7},
+    },
+    "refit": False,
+}
+
 _STEP = re.compile(r"^\s*(\w+): .* in ([0-9.]+) s$", re.MULTILINE)
 # What a run makes, and finds again if it is left. The server's own files are none of these.
 _OUTCOMES = ("scratch", "results", "store", "mlartifacts", "mlflow.db", "mlflow.db-wal", "mlflow.db-shm")
@@ -71,7 +82,7 @@ class Home:
     """A NIGHTSHIFT_HOME in a temporary folder, with a running server, the flights, and nothing trained.
 
     Attributes:
-        projects: the declared projects; a copy when the benchmark changed one.
+        projects: a copy of the project, with the benchmarks' own recipe.
     """
 
     path: Path
@@ -154,7 +165,7 @@ def home(*, years: int = 1, train: str | None = None, rounds: int | None = None)
 
     Args:
         years: how often the year of flights is there; 10 gives 10 times the rows.
-        train: another split.train of the project, such as `1800d`.
+        train: another split.train than the recipe's, such as `1800d`.
         rounds: another learner.rounds.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -172,15 +183,13 @@ def home(*, years: int = 1, train: str | None = None, rounds: int | None = None)
 
 
 def _projects(path: Path, train: str | None, rounds: int | None) -> Path:
-    """The repository's projects, or a copy of the one that is changed."""
-    if train is None and rounds is None:
-        return ROOT / "projects"
+    """A copy of the project with the benchmarks' own recipe: its figures stay comparable when the project is tuned."""
     copy = path / "projects"
     shutil.copytree(ROOT / "projects" / PROJECT, copy / PROJECT)
     file = copy / PROJECT / "project.yaml"
-    declared = yaml.safe_load(file.read_text())
-    declared["split"]["train"] = train or declared["split"]["train"]
-    declared["learner"]["rounds"] = rounds or declared["learner"]["rounds"]
+    declared = yaml.safe_load(file.read_text()) | RECIPE
+    declared["split"] = RECIPE["split"] | {"train": train or RECIPE["split"]["train"]}
+    declared["learner"] = RECIPE["learner"] | {"rounds": rounds or RECIPE["learner"]["rounds"]}
     file.write_text(yaml.safe_dump(declared, sort_keys=False))
     return copy
 

@@ -121,12 +121,17 @@ def _reviewed(
 def _with_alarms(signals: tuple[Signal, ...], false_discovery: float) -> list[Signal]:
     """Performance alarms where an effect is over its floor and more than chance would do.
 
-    Of all rows there are a few measures only, each of which would be seen in the predictions' worth: they are judged
-    among themselves, and less strictly than the many segments are.
+    Of all rows there are three measures only, and a false alarm of theirs costs a training and no quality: each is
+    judged by itself. The many segments are corrected for their number.
     """
-    of_all = _alarming([one for one in signals if not one.segment], _WHOLE_LEVEL)
+    of_all = {id(one) for one in signals if not one.segment and _is_beyond(one, _WHOLE_LEVEL)}
     of_parts = _alarming([one for one in signals if one.segment], false_discovery)
     return [one.model_copy(update={"alarm": id(one) in of_all | of_parts}) for one in signals]
+
+
+def _is_beyond(signal: Signal, level: float) -> bool:
+    value, chance = signal.value, signal.p_value
+    return value is not None and chance is not None and value > signal.effect_floor and chance <= level
 
 
 def _alarming(signals: list[Signal], level: float) -> set[int]:
