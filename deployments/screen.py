@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -35,7 +35,7 @@ class Screen:
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         self.out = Console(stderr=as_json, highlight=False)
-        self.progress: _StepProgress | None = None
+        self.progress: StepProgress | None = None
 
     def say(self, text: str) -> None:
         """One line for a person."""
@@ -79,9 +79,9 @@ class Screen:
                 console.print(f"  [bold]{name + ':':<8}[/]{escape(text)}", soft_wrap=True)
 
     @contextmanager
-    def steps(self) -> Iterator[_StepProgress]:
+    def steps(self) -> Iterator[StepProgress]:
         """Show what the steps log, and how far a long one is when this is a terminal."""
-        handler = _StepProgress(self.out)
+        handler = StepProgress(self.out)
         loggers = [logging.getLogger(name) for name in _LOGGERS]
         for logger in loggers:
             logger.setLevel(logging.DEBUG)
@@ -103,7 +103,7 @@ class Screen:
         )
 
 
-class _StepProgress(logging.Handler):
+class StepProgress(logging.Handler):
     """A log handler that prints each step's closing line, and moves one bar while a step runs."""
 
     def __init__(self, console: Console) -> None:
@@ -120,6 +120,7 @@ class _StepProgress(logging.Handler):
             disable=not console.is_terminal,
         )
         self._step = self._bar.add_task("starting", total=None)
+        self._is_quiet = False
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -134,8 +135,20 @@ class _StepProgress(logging.Handler):
         """Say what is waited for now."""
         self._bar.reset(self._step, description=what, total=None)
 
+    @contextmanager
+    def quietly(self, what: str, total: int) -> Iterator[Callable[[], None]]:
+        """Print no closing lines in this block, but one bar for all of it, which each call of what is given moves."""
+        self._is_quiet = True
+        self._bar.reset(self._step, description=what, total=total)
+        try:
+            yield lambda: self._bar.advance(self._step)
+        finally:
+            self._is_quiet = False
+
     def emit(self, record: logging.LogRecord) -> None:
         """Print closing lines and warnings; move the bar for the rest."""
+        if self._is_quiet:
+            return
         if record.levelno > logging.DEBUG:
             style = "yellow" if record.levelno >= logging.WARNING else "dim"
             self._console.print(f"[{style}]  {escape(record.getMessage())}[/]", soft_wrap=True)

@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from deployments.screen import Screen
+from rich.markup import escape
+
+from deployments.screen import Screen, StepProgress
 from nightshift.errors import OutsideError
 from nightshift.records import format_time
 from nightshift.settings import Settings
@@ -51,7 +54,7 @@ def replayed() -> Replay:
     return Replay(moments, END)
 
 
-def play(screen: Screen, settings: Settings) -> Nights:
+def play(screen: Screen, steps: StepProgress, settings: Settings) -> Nights:
     """Do every night in order; the unmanaged models are trained beside, in a process and a home of their own."""
     from flows.nightly import nightly
 
@@ -59,25 +62,28 @@ def play(screen: Screen, settings: Settings) -> Nights:
     played = Nights(replay, settings.scratch_path / PROJECT / "unmanaged.arrow")
     started = time.perf_counter()
     with _beside(played, settings) as beside:
-        for moment in (*replay.moments, replay.end):
-            (run,) = nightly(project=PROJECT, as_of=moment)
-            played.runs.append(run)
-            screen.say(told(run))
+        with steps.quietly("nights", len(replay.moments) + 1) as move:
+            for moment in (*replay.moments, replay.end):
+                (run,) = nightly(project=PROJECT, as_of=moment)
+                played.runs.append(run)
+                screen.say(told(run))
+                move()
         played.seconds = time.perf_counter() - started
-        for line in beside:
-            screen.say(f"[dim]  retrained at every step: {line.split()[0]} of {len(replay.moments)}[/]")
-            played.always_seconds = float(line.split()[1])
+        with steps.quietly("the same, retrained at every step", len(replay.moments)) as move:
+            for line in beside:
+                played.always_seconds = float(line.split()[1])
+                move()
     return played
 
 
 def told(run: NightRun) -> str:
-    """A night in one line."""
+    """A night in one line of a screen."""
     night = run.night
-    what: str = night.decision.action
-    if run.trained is not None:
-        what = f"[bold]{'retrained' if night.promoted else 'retrained, refused'}[/]"
-    why = night.decision.reasons[0] if night.decision.reasons else ""
-    return f"{format_time(night.as_of)}  {what}: {why}"
+    reason = shorten(night.decision.reasons[0].split(": ", 1)[-1], 62, placeholder=" ...")
+    if run.trained is None:
+        return f"[dim]  {format_time(night.as_of)}  {night.decision.action:<9} {escape(reason)}[/]"
+    what = "retrained" if night.promoted else "refused"
+    return f"  {format_time(night.as_of)}  [bold]{what:<9}[/] {escape(reason)}"
 
 
 @contextmanager

@@ -46,8 +46,6 @@ def show(screen: Screen, played: Nights, outcome: Outcome) -> None:
         f"[bold]{'-' if kept is None else f'{kept:.0%}'}[/] of what that gains. It beats never retraining by "
         f"[bold]{margin:.4f}[/] of log-loss (95 % interval {low:.4f} to {high:.4f}).\n"
     )
-    for one in retrains:
-        screen.say(f"  {one['as_of'][:10]}  {one['reasons'][0]}")
 
 
 def draw(played: Nights, outcome: Outcome, path: Path) -> Path:

@@ -39,7 +39,7 @@ def run_demo(screen: Screen) -> None:
         screen.say(
             f"\n[bold]{nights.PROJECT}[/]: a night a week, from {nights.BEGIN:%-d %B} to {nights.END:%-d %B}"
         )
-        played = nights.play(screen, settings)
+        played = nights.play(screen, steps, settings)
         steps.waiting("comparing")
         found = outcome.read(played, settings)
         picture = outcome.draw(played, found, settings.home_path / "reports" / f"{nights.PROJECT}-replay.png")
