@@ -106,16 +106,22 @@ def _reviewed(
         at = Look(window, windows.as_of, (version,), snapshot.version)
         return review(project, settings, at, references, bias_floor=floor_of(project.drift, BIAS))
 
-    known = look(windows.reviewed)
+    known = look(_since(standing, windows.reviewed))
     if windows.looked_at == windows.reviewed:
         return known
-    newest = look(windows.looked_at)
+    newest = look(_since(standing, windows.looked_at))
     return Review(
         known.realised,
         newest.estimated.model_copy(update={"error": known.estimated.error}),
         tuple(one for one in known.signals if one.family == "realised")
         + tuple(one for one in newest.signals if one.family == "estimated"),
     )
+
+
+def _since(standing: Standing, window: Window) -> Window:
+    """The part of the window that the standing version can have predicted, so that its findings are its own."""
+    start = max(window.start, standing.version.as_of)
+    return Window(start=start, end=window.end) if start < window.end else window
 
 
 def _with_alarms(signals: tuple[Signal, ...], false_discovery: float) -> list[Signal]:
