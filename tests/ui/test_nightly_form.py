@@ -244,6 +244,7 @@ def test_a_night_is_started_from_the_form_and_its_decision_read_on_the_page(
     assert known["parameters"] == {"project": CHOSEN, "as_of": f"{NIGHT}T00:00:00Z"}
 
     told = read_artifact(page, f"{CHOSEN}-decision", heading="Retrained: version 2")
+    page.get_by_role("link", name=f"nightly {CHOSEN} {NIGHT}").wait_for()
     page.screenshot(path=tmp_path / "night.png")
     assert f"Night of {NIGHT}" in told
     assert "Retrain: the realised roc_auc" in told
