@@ -92,6 +92,8 @@ def describe(signal: Signal) -> str:
     value = "unknown" if signal.value is None else f"{signal.value:.3g}"
     p_value = "" if signal.p_value is None else f", p {signal.p_value:.2g}"
     where = f" where {signal.segment}" if signal.segment else ""
+    if signal.family in ("realised", "estimated") and signal.name != "calibration":
+        value = f"worse by {value}"
     return f"{signal.name} {value} (floor {signal.effect_floor:.3g}{p_value}){where}"
 
 
