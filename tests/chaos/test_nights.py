@@ -54,7 +54,14 @@ class Nights:
     def by_deployment(self, as_of: datetime) -> Callable[[], bool]:
         """Start the night as the worker's; tells whether its run has ended."""
         run = self.place.start("nightly", project=self.name, as_of=as_of.isoformat())
-        return lambda: self.place.run(run)["state"]["type"] in ENDED
+
+        def has_ended() -> bool:
+            try:
+                return self.place.run(run)["state"]["type"] in ENDED
+            except TimeoutError:  # just after a kill the server may take longer than this for an answer
+                return False
+
+        return has_ended
 
     def by_command(self, as_of: datetime) -> Callable[[], bool]:
         """Start the night as a person would; tells whether the command has ended."""
