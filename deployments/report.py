@@ -122,7 +122,7 @@ def profiles(
         return None, None
     with engine(settings) as connection:
         rows = SnapshotRows(project, snapshot, settings, connection)
-        of = Comparable(rows, standing, standing.profile)
+        of = Comparable(rows, standing, standing.profile, settings)
         return of.reference(night.window, ()), of.profile(night.window)
 
 

@@ -11,7 +11,7 @@ from nightshift.dataset.rows import SnapshotRows
 from nightshift.drift.alarms import benjamini_hochberg
 from nightshift.drift.profile import Profile
 from nightshift.engine import engine
-from nightshift.findings import Estimated, Realised, Signal
+from nightshift.findings import Estimated, Family, Realised, Signal
 from nightshift.monitoring.comparison import floor_of, signals_of
 from nightshift.monitoring.nights import Opening
 from nightshift.monitoring.profiles import Comparable
@@ -71,7 +71,7 @@ def monitor(
                 standing.version.version,
             )
         else:
-            found = _compared(Comparable(rows, standing, standing.profile), opening)
+            found = _compared(Comparable(rows, standing, standing.profile, settings), opening)
         found = replace(found, new_labels=_new_labels(rows, standing, windows.as_of))
     seen = _reviewed(project, windows, standing, snapshot, settings)
     performance = _with_alarms(seen.signals, project.drift.false_discovery)
@@ -102,20 +102,16 @@ def _reviewed(
     version = standing.version.version
     references = {version: standing.performance}
 
-    def look(window: Window) -> Review:
-        at = Look(window, windows.as_of, (version,), snapshot.version)
-        return review(project, settings, at, references, bias_floor=floor_of(project.drift, BIAS))
+    def look(window: Window, *families: Family) -> Review:
+        at = Look(_since(standing, window), windows.as_of, (version,), snapshot.version)
+        floor = floor_of(project.drift, BIAS)
+        return review(project, settings, at, references, bias_floor=floor, families=families)
 
-    known = look(_since(standing, windows.reviewed))
     if windows.looked_at == windows.reviewed:
-        return known
-    newest = look(_since(standing, windows.looked_at))
-    return Review(
-        known.realised,
-        newest.estimated.model_copy(update={"error": known.estimated.error}),
-        tuple(one for one in known.signals if one.family == "realised")
-        + tuple(one for one in newest.signals if one.family == "estimated"),
-    )
+        return look(windows.reviewed, "realised", "estimated")
+    known, newest = look(windows.reviewed, "realised"), look(windows.looked_at, "estimated")
+    estimated = newest.estimated.model_copy(update={"error": known.estimated.error})
+    return Review(known.realised, estimated, known.signals + newest.signals)
 
 
 def _since(standing: Standing, window: Window) -> Window:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,8 +11,10 @@ from functools import reduce
 import numpy as np
 import pyarrow as pa
 
+from nightshift.atomic import replacing
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.drift.build import profile
+from nightshift.drift.codec import from_json, to_json
 from nightshift.drift.layout import layout_of
 from nightshift.drift.merge import merge
 from nightshift.drift.profile import Floats, Profile
@@ -20,6 +23,7 @@ from nightshift.evaluation.reference import profiled_rows
 from nightshift.findings import Night
 from nightshift.monitoring.standing import Standing
 from nightshift.records import Window
+from nightshift.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +36,17 @@ _SAMPLE = 2_000
 class Comparable:
     """Any window of a project's rows, in the buckets of the version that stands."""
 
-    def __init__(self, rows: SnapshotRows, standing: Standing, trained_on: Profile) -> None:
+    def __init__(
+        self, rows: SnapshotRows, standing: Standing, trained_on: Profile, settings: Settings
+    ) -> None:
         self.project = rows.project
         self.importance = standing.importance
         self._rows = rows
         self._scorer = standing.scorer
         self._layout = layout_of(trained_on)
         self._trained_on = trained_on
+        self._kept = settings.scratch_path / rows.project.name / "history"
+        self._mark = standing.version.model_sha256[:16]
         self._learnt = rows.project.split_before(standing.version.as_of).train
 
     def profile(self, window: Window) -> Profile:
@@ -68,10 +76,22 @@ class Comparable:
         return found
 
     def history(self, length: timedelta) -> list[Profile]:
-        """The newest windows of this length that the standing model learnt from: how far clean windows stray."""
+        """The newest windows of this length that the standing model learnt from: how far clean windows stray.
+
+        They are the same every night of a champion, and kept in scratch.
+        """
+        path = self._kept / f"{self._mark}-{length.total_seconds():.0f}.json"
+        if path.exists():
+            return [from_json(text, where=str(path)) for text in json.loads(path.read_text())]
         ends = (self._learnt.end - place * length for place in range(_HISTORY))
         windows = [Window.until(end, length) for end in ends if end - length >= self._learnt.start]
-        return [found for found in map(self.profile, windows) if found.rows]
+        found = [one for one in map(self.profile, windows) if one.rows]
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps([to_json(one) for one in found]))
+        for old in self._kept.glob("*.json"):
+            if not old.name.startswith(self._mark):
+                old.unlink(missing_ok=True)
+        return found
 
     def trained_window(self, length: timedelta) -> Window:
         """The newest window of this length that the standing model learnt from, or all of it when that is shorter."""

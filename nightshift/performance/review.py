@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nightshift.findings import Estimated, Realised, Signal
+from nightshift.findings import Estimated, Family, Realised, Signal
 from nightshift.performance.bias import bias_signals
 from nightshift.performance.estimated import estimated_of, estimated_signals
 from nightshift.performance.expected import References, columns_of, deciding
@@ -42,6 +43,7 @@ def review(
     margin: float | None = None,
     *,
     bias_floor: float | None = None,
+    families: Collection[Family] = ("realised", "estimated"),
 ) -> Review:
     """Join late labels to the prediction log, and measure, estimate and compare in one read.
 
@@ -50,6 +52,7 @@ def review(
         references: by model version, what its holdout said: `Reference.load`, or `Reference.of_metrics` of a
             version that was registered without one.
         bias_floor: the least bias that matters; None for its own.
+        families: whose signals are wanted; those of many segments take a while.
         margin: the least loss that matters, in the deciding metric's unit; None for `expected.least_loss`.
 
     Raises:
@@ -62,12 +65,16 @@ def review(
     lacking = sorted(set(np.unique(seen.versions).tolist()) - set(references))
     if lacking:
         logger.warning("performance: nothing is known of the holdouts of versions %s", lacking)
+    signals: list[Signal] = []
+    if "realised" in families:
+        signals += realised_signals(seen, references, metric, margin)
+        signals += bias_signals(seen, bias_floor)
+    if "estimated" in families:
+        signals += estimated_signals(seen, references, metric, margin)
     made = Review(
         realised_of(seen, references, metric),
         estimated_of(seen, references, metric),
-        realised_signals(seen, references, metric, margin)
-        + bias_signals(seen, bias_floor)
-        + estimated_signals(seen, references, metric, margin),
+        tuple(signals),
     )
     logger.info(
         "performance: %s of %s predictions in %s have a label, in %.1f s",
