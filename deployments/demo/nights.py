@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from rich.markup import escape
 
 from deployments.screen import Screen, StepProgress
 from nightshift.errors import OutsideError
-from nightshift.records import format_time
 from nightshift.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from nightshift.replay.unmanaged import Replay
 
 PROJECT = "flights-delay"
-BEGIN, END = datetime(2013, 6, 1, tzinfo=UTC), datetime(2013, 12, 31, tzinfo=UTC)
+ZONE = ZoneInfo("America/New_York")
+"""Whose clock the nights are on: a week is a week there, also when the clock is changed."""
+
+BEGIN, END = datetime(2013, 6, 1, tzinfo=ZONE), datetime(2013, 12, 31, tzinfo=ZONE)
 STEP = timedelta(days=7)
 
 
@@ -51,7 +54,7 @@ def replayed() -> Replay:
     moments = [BEGIN]
     while moments[-1] + STEP < END:
         moments.append(moments[-1] + STEP)
-    return Replay(moments, END)
+    return Replay([moment.astimezone(UTC) for moment in moments], END.astimezone(UTC))
 
 
 def play(screen: Screen, steps: StepProgress, settings: Settings) -> Nights:
@@ -81,9 +84,11 @@ def told(run: NightRun) -> str:
     night = run.night
     reason = shorten(night.decision.reasons[0].split(": ", 1)[-1], 62, placeholder=" ...")
     if run.trained is None:
-        return f"[dim]  {format_time(night.as_of)}  {night.decision.action:<9} {escape(reason)}[/]"
+        return (
+            f"[dim]  {night.as_of.astimezone(ZONE):%Y-%m-%d}  {night.decision.action:<9} {escape(reason)}[/]"
+        )
     what = "retrained" if night.promoted else "refused"
-    return f"  {format_time(night.as_of)}  [bold]{what:<9}[/] {escape(reason)}"
+    return f"  {night.as_of.astimezone(ZONE):%Y-%m-%d}  [bold]{what:<9}[/] {escape(reason)}"
 
 
 @contextmanager
