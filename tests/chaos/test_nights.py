@@ -128,15 +128,16 @@ def kill(processes: list[psutil.Process]) -> None:
     psutil.wait_procs(processes, timeout=10)
 
 
-def leader(settings: Settings, service: str) -> list[psutil.Process]:
-    """The service's own process, without those that it started."""
-    pid = record.read(settings.home_path)[service].pid
-    return [psutil.Process(pid)] if pid and psutil.pid_exists(pid) else []
+def worker_alone(settings: Settings) -> list[psutil.Process]:
+    """The worker's own process, without the runs that it started."""
+    known = record.read(settings.home_path)[WORKER.name]
+    found = known.pid and process.find(known.pid, known.created, WORKER.mark(settings))
+    return [found] if found else []
 
 
 VICTIMS: dict[str, Callable[[Settings], list[psutil.Process]]] = {
     "run": lambda settings: belonging_to(settings.home_path, only_runs=True),
-    "worker": lambda settings: leader(settings, "worker"),
+    "worker": worker_alone,
     "server": lambda settings: process.family({PREFECT.mark(settings)}),
     # As when the machine stops.
     "everything": lambda settings: (
