@@ -115,10 +115,48 @@ class Refit(Record):
     seconds: float
 
 
+class Cost(Record):
+    """What a training took, over all the processes that worked on it.
+
+    Attributes:
+        wall_s: seconds on the clock.
+        cpu_s: seconds of all processors together.
+        peak_mb: the most physical memory of its process, in MB (10^6 bytes).
+        checkpoint_s: seconds that writing checkpoints took, beside training or holding it up.
+        gpu_s: seconds of a GPU at work; 0 without one.
+        gpu_peak_mb: the most memory of a GPU that was taken.
+        read_mb, written_mb: what went through the process's file handles, in MB.
+        rows: rows learnt from, once for each round or epoch.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    checkpoint_s: float = 0.0
+    gpu_s: float = 0.0
+    gpu_peak_mb: float = 0.0
+    read_mb: float = 0.0
+    written_mb: float = 0.0
+    rows: int = 0
+
+
+class Resumed(Record):
+    """Where a training went on that was cut short: the checkpoint's name, and how far it was."""
+
+    checkpoint: str
+    progress: str
+
+
 class Candidate(Record):
     """A trained model's folder, not yet a version.
 
     Attributes:
+        ended: why training ended, in words.
+        notes: what a person should know of the training: recoveries, what was taken over from another model.
+        resumed_from: where it went on, if it had been cut short.
+        checkpoints: how many were written.
+        checkpoint: the state that the model is of: `round 120 of 500`.
+        origin: the model that training began with, in words; empty for none.
         model_sha256: of the model that is evaluated.
         learnt_until: end of the event times whose labels had a part in it; those of `validate` chose its rounds.
         refit: the model trained once more on all that is known, if the project asks for it.
@@ -137,6 +175,13 @@ class Candidate(Record):
     seconds: float
     learnt_until: datetime | None = None
     refit: Refit | None = None
+    ended: str = ""
+    notes: tuple[str, ...] = ()
+    resumed_from: Resumed | None = None
+    checkpoints: int = 0
+    checkpoint: str = ""
+    origin: str = ""
+    cost: Cost | None = None
 
     @property
     def refit_goes_live(self) -> bool:
@@ -181,6 +226,7 @@ class ModelVersion(Record):
         evaluated_until: the same of the evaluated model.
         evaluated_sha256: of the evaluated model; the live one's unless a refitted model went live.
         refit: how the refit went, if the project asks for it.
+        ended, notes, resumed_from, checkpoints, checkpoint, origin, cost: see `Candidate`.
     """
 
     project: str
@@ -205,6 +251,13 @@ class ModelVersion(Record):
     evaluated_until: datetime | None = None
     evaluated_sha256: str = ""
     refit: Refit | None = None
+    ended: str = ""
+    notes: tuple[str, ...] = ()
+    resumed_from: Resumed | None = None
+    checkpoints: int = 0
+    checkpoint: str = ""
+    origin: str = ""
+    cost: Cost | None = None
 
     @property
     def is_refitted(self) -> bool:

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from nightshift.errors import DataRefusedError, RequestError
+from nightshift.learners.oversight import Oversight
 from nightshift.learners.protocol import Fitted, Floats, History, Part, Task
-from nightshift.spec.project import LightGBM
+from nightshift.spec.learner import LightGBM
 
 logger = logging.getLogger(__name__)
 
@@ -53,17 +54,17 @@ class LightGBMModel:
 class LightGBMLearner:
     """Trains and loads boosters."""
 
-    def fit(self, task: Task, recipe: LightGBM) -> Fitted:
+    def fit(self, task: Task, recipe: LightGBM, oversight: Oversight) -> Fitted:
         """Train up to `recipe.rounds` trees a class; keep those up to the best validation loss, or all unwatched."""
         history: History = {}
         params = _params(task, recipe)
         names = _safe_names(task.train.features.column_names)
         try:
-            train = _dataset(task.train, names, task.categories, params)
+            train = _dataset(task.train, names, task.encoder.categories, params)
             watched: dict[str, lgb.Dataset] = {}
             callbacks = [_progress(recipe.rounds)]
             if task.validate is not None:
-                validate = _dataset(task.validate, names, task.categories, params, reference=train)
+                validate = _dataset(task.validate, names, task.encoder.categories, params, reference=train)
                 watched = {"validate": validate, "train": train}
                 callbacks += _watching(history, recipe.early_stopping)
             booster = lgb.train(
@@ -126,7 +127,7 @@ def _params(task: Task, recipe: LightGBM) -> dict[str, Any]:
 def _dataset(
     part: Part,
     names: list[str],
-    categories: tuple[int, ...],
+    categories: list[int],
     params: dict[str, Any],
     reference: lgb.Dataset | None = None,
 ) -> lgb.Dataset:
@@ -136,7 +137,7 @@ def _dataset(
         weight=part.weight,
         reference=reference,
         feature_name=names,
-        categorical_feature=list(categories),
+        categorical_feature=categories,
         params=params,
     )
 

@@ -12,6 +12,7 @@ from nightshift.atomic import replacing
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine
 from nightshift.learners.artifact import save_model
+from nightshift.learners.oversight import Oversight
 from nightshift.learners.parts import learn_encoder, look_at_label, read_part, write_part
 from nightshift.learners.protocol import Task
 from nightshift.learners.registry import learner
@@ -90,12 +91,11 @@ def _fit(project: Project, rows: SnapshotRows, window: Window, rounds: int, fold
     task = Task(
         kind=project.label.kind,
         classes=target.classes,
-        categories=tuple(encoder.categories),
+        encoder=encoder,
         train=part,
         validate=None,
     )
-    recipe = project.learner.model_copy(update={"rounds": rounds, "early_stopping": None})
-    fitted = learner(project.learner.kind).fit(task, recipe)
+    fitted = learner(project.learner.kind).fit(task, project.learner.of_length(rounds), Oversight())
     manifest = save_model(
         folder / MODEL, project.learner.kind, project.label.kind, target.classes, encoder, fitted.model
     )

@@ -13,6 +13,7 @@ from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine
 from nightshift.errors import DataRefusedError
 from nightshift.learners.artifact import MANIFEST, Manifest, save_model
+from nightshift.learners.oversight import Oversight
 from nightshift.learners.parts import Target, learn_encoder, look_at_label, read_part, write_part
 from nightshift.learners.protocol import Part, Task
 from nightshift.learners.registry import learner
@@ -94,11 +95,11 @@ def _fit(
     task = Task(
         kind=project.label.kind,
         classes=target.classes,
-        categories=tuple(encoder.categories),
+        encoder=encoder,
         train=parts["train"],
         validate=parts["validate"],
     )
-    fitted = learner(project.learner.kind).fit(task, project.learner)
+    fitted = learner(project.learner.kind).fit(task, project.learner, Oversight())
     manifest = save_model(
         folder / MODEL, project.learner.kind, project.label.kind, target.classes, encoder, fitted.model
     )

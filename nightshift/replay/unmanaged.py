@@ -88,7 +88,7 @@ def _trained(
     if project.refit and project.learner.early_stopping is None:
         # The rounds are declared: what would be evaluated has no say in what would go live.
         folder = settings.scratch_path / project.name / "unmanaged" / mark[:24]
-        found = fit_known(project, known, project.learner.rounds, folder, settings)
+        found = fit_known(project, known, project.learner.length, folder, settings)
         return Scorer.load(found.folder), found.seconds
     candidate = train(project, known, mark, settings)
     if not project.refit:

@@ -13,6 +13,8 @@ from nightshift.errors import RequestError, did_you_mean
 from nightshift.spec.project import NAME_PATTERN, Project
 
 FILE_NAME = "project.yaml"
+# What tells the members of a union apart: values of `kind`, and never keys.
+_TAGS = ("files", "delta", "lightgbm", "torch")
 
 
 def project_names(projects: Path) -> list[str]:
@@ -98,7 +100,7 @@ def _request_error(error: ValidationError, path: Path) -> RequestError:
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     fault = faults[0]
     # pydantic puts a union's tag into the location; people look for the keys they wrote.
-    location = [part for part in fault["loc"] if part not in ("files", "delta") or part == fault["loc"][-1]]
+    location = [part for part in fault["loc"] if part not in _TAGS or part == fault["loc"][-1]]
     where = f"{path}: {'.'.join(str(part) for part in location)}"
     more = f"; {len(faults) - 1} more after this one" if len(faults) > 1 else ""
     if fault["type"] == "extra_forbidden":

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,6 +14,7 @@ from nightshift.records import Split, Window
 from nightshift.spec.declaration import Column, Declaration
 from nightshift.spec.drift import Drift
 from nightshift.spec.durations import Duration
+from nightshift.spec.learner import Learner, LightGBM
 from nightshift.spec.night import Night
 
 Kind = Literal["binary", "multiclass", "regression"]
@@ -75,32 +76,6 @@ class SplitSpec(Declaration):
     holdout: Duration = Field(default="14d", validate_default=True)
 
 
-class LightGBM(Declaration):
-    """Gradient-boosted trees; `params` go to LightGBM as they are."""
-
-    kind: Literal["lightgbm"]
-    rounds: int = Field(default=500, ge=1)
-    early_stopping: int | None = Field(default=30, ge=1)
-    seed: int = Field(default=0, ge=0)
-    class_weights: Literal["balanced"] | dict[str, float] | None = None
-    params: dict[str, bool | int | float | str] = Field(default_factory=dict)
-
-    @field_validator("params")
-    @classmethod
-    def _has_no_reserved_names(cls, params: dict[str, Any]) -> dict[str, Any]:
-        reserved = {
-            "num_class": "the label's classes",
-            "seed": "learner.seed",
-            "deterministic": "nothing; training is always deterministic",
-            "num_iterations": "learner.rounds",
-            "early_stopping_round": "learner.early_stopping",
-        }
-        for name in params:
-            if name in reserved:
-                raise ValueError(f"params.{name} is set by {reserved[name]}")
-        return params
-
-
 class Evaluate(Declaration):
     """The metric that decides, and the columns whose values are looked at one by one."""
 
@@ -122,7 +97,7 @@ class Project(Declaration):
     dataset: Dataset
     quality: Quality = Quality()
     split: SplitSpec = SplitSpec()
-    learner: LightGBM = LightGBM(kind="lightgbm")
+    learner: Learner = LightGBM(kind="lightgbm")
     evaluate: Evaluate = Evaluate()
     refit: bool = False
     gates: Gates = Gates()

@@ -12,19 +12,19 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from nightshift.dataset.encoder import Encoder, Feature
 from nightshift.errors import DataRefusedError, RequestError
+from nightshift.learners.oversight import Oversight
 from nightshift.learners.protocol import Part, Task
 from nightshift.learners.registry import learner as learner_of
 from nightshift.learners.train import MODEL, TRAINING, train
 from nightshift.records import Candidate
 from nightshift.scoring.scorer import Scorer
-from nightshift.spec.project import Kind, Project
+from nightshift.spec.project import Kind
 from tests.synthetic import AS_OF, CITIES, World, rows_of, snapshot
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-LEARNERS: tuple[str, ...] = get_args(
-    Project.model_fields["learner"].annotation.model_fields["kind"].annotation
-)  # type: ignore[union-attr]
+LEARNERS: tuple[str, ...] = ("lightgbm",)
 CLASSES = ["low", "mid", "top"]
 FEATURES = ["x", "gap", "n", "city"]
 METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "rmse"}
@@ -210,9 +210,11 @@ def test_with_nothing_to_watch_every_round_of_the_recipe_is_trained(
     label = random.integers(0, 3 if kind == "multiclass" else 2, 300).astype(np.float64)
     part = Part(columns, label, None)
     recipe = World(tmp_path, kind=kind).declare(learner={"kind": learner, "early_stopping": None}).learner
+    encoder = Encoder(tuple(Feature(name, "number", "float") for name in ("a", "b")))
     classes = ("a", "b", "c") if kind == "multiclass" else ("0", "1")
     alone, watched = (
-        learner_of(learner).fit(Task(kind, classes, (), part, validate), recipe) for validate in (None, part)
+        learner_of(learner).fit(Task(kind, classes, encoder, part, validate), recipe, Oversight())
+        for validate in (None, part)
     )
     assert (alone.rounds, alone.best_round, alone.history) == (12, 12, {})
     np.testing.assert_array_equal(alone.model.score(columns), watched.model.score(columns))

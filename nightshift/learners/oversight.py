@@ -1,0 +1,31 @@
+"""What a training is overseen by: where it writes down how far it is, what it may cost, and who may end it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nightshift.checkpoints.keeper import Keeper
+
+
+def _unlimited() -> str | None:
+    return None
+
+
+def _goes_on(done: float, loss: float) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Oversight:
+    """What a learner asks while it trains; without anything, it trains to its end and keeps nothing.
+
+    Attributes:
+        keeper: where checkpoints are kept, and found again; None for none.
+        spent: asked at every boundary: in words what of the budget is spent, or None while training may go on.
+        looked: told of every validation: rounds or epochs done, and the loss. It may raise, which ends the training.
+    """
+
+    keeper: Keeper | None = None
+    spent: Callable[[], str | None] = _unlimited
+    looked: Callable[[float, float], None] = _goes_on

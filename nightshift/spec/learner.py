@@ -1,0 +1,134 @@
+"""What project.yaml may say of a learner: what all kinds share, and what each kind adds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from nightshift.spec.declaration import Declaration
+from nightshift.spec.durations import Duration
+from nightshift.spec.training import (
+    Budget,
+    CheckpointPolicy,
+    Divergence,
+    FromVersion,
+    Phase,
+    Plateau,
+    Reweight,
+)
+
+
+class Recipe(Declaration):
+    """What every kind of learner may be told.
+
+    Attributes:
+        half_life: a row that is so much older than the newest training row weighs half as much.
+        from_model: the model that training begins with: a registered version, or the path of a safetensors file.
+    """
+
+    seed: int = Field(default=0, ge=0)
+    class_weights: Literal["balanced"] | dict[str, float] | None = None
+    half_life: Duration | None = None
+    reweight: Reweight | None = None
+    checkpoint: CheckpointPolicy = CheckpointPolicy()
+    budget: Budget = Budget()
+    divergence: Divergence = Divergence()
+    from_model: FromVersion | str | None = None
+
+
+class LightGBM(Recipe):
+    """Gradient-boosted trees; `params` go to LightGBM as they are.
+
+    Attributes:
+        reseed_every: rounds between two boundaries. At each the random draws begin anew, so that training can stop
+            there and go on in another process with the very same trees: the boundaries are part of the recipe.
+        mode: with `from_model`: `fine_tune` adds trees to it, `refit` keeps its trees and learns their leaves anew.
+    """
+
+    kind: Literal["lightgbm"]
+    rounds: int = Field(default=500, ge=1)
+    early_stopping: int | None = Field(default=30, ge=1)
+    reseed_every: int = Field(default=50, ge=1)
+    mode: Literal["fine_tune", "refit"] = "fine_tune"
+    params: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+    @field_validator("params")
+    @classmethod
+    def _has_no_reserved_names(cls, params: dict[str, Any]) -> dict[str, Any]:
+        reserved = {
+            "num_class": "the label's classes",
+            "seed": "learner.seed",
+            "deterministic": "nothing; training is always deterministic",
+            "num_iterations": "learner.rounds",
+            "early_stopping_round": "learner.early_stopping",
+        }
+        for name in params:
+            if name in reserved:
+                raise ValueError(f"params.{name} is set by {reserved[name]}")
+        return params
+
+    @model_validator(mode="after")
+    def _bags_begin_at_boundaries(self) -> Self:
+        frequency = self.params.get("bagging_freq", 0)
+        if isinstance(frequency, int) and frequency > 0 and self.reseed_every % frequency:
+            raise ValueError(
+                f"reseed_every ({self.reseed_every}) must be a multiple of params.bagging_freq ({frequency})"
+            )
+        return self
+
+    @property
+    def length(self) -> int:
+        """At most so many rounds."""
+        return self.rounds
+
+    def of_length(self, rounds: int) -> LightGBM:
+        """The same recipe for exactly so many rounds."""
+        return self.model_copy(update={"rounds": rounds, "early_stopping": None})
+
+
+class Torch(Recipe):
+    """A network; `params` go to the network's own builder.
+
+    Attributes:
+        network: `mlp`, `tabm`, `image`, or a function that builds one: `projects.NAME.FILE:FUNCTION`.
+        early_stopping: stop when the validation loss has not improved for so many epochs.
+        rate: the greatest learning rate; it rises to it over `warm_up`, and falls along a cosine.
+        warm_up: the share of all steps.
+        clip: the greatest norm of all gradients together; null for none.
+        precision: `auto` is bf16 on a GPU that has it, else float32.
+        compile: `auto` compiles where it pays: on a GPU, for trainings that are long enough.
+        deterministic: the same seed gives the same bits on the same machine.
+        mode: with `from_model`: `fine_tune` goes through the phases; `feature_extraction` trains the head alone.
+    """
+
+    kind: Literal["torch"]
+    network: str = "mlp"
+    epochs: int = Field(default=30, ge=1)
+    early_stopping: int | None = Field(default=5, ge=1)
+    batch_size: int = Field(default=1024, ge=1)
+    rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    warm_up: float = Field(default=0.05, ge=0, lt=1)
+    plateau: Plateau | None = Plateau()
+    clip: float | None = Field(default=1.0, gt=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    processes: int = Field(default=1, ge=1)
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    compile: Literal["auto"] | bool = "auto"
+    deterministic: bool = True
+    mode: Literal["fine_tune", "feature_extraction"] = "fine_tune"
+    phases: tuple[Phase, ...] = ()
+    params: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """At most so many epochs."""
+        return self.epochs
+
+    def of_length(self, epochs: int) -> Torch:
+        """The same recipe for exactly so many epochs."""
+        return self.model_copy(update={"epochs": epochs, "early_stopping": None})
+
+
+Learner = Annotated[LightGBM | Torch, Field(discriminator="kind")]

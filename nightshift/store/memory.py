@@ -1,0 +1,28 @@
+"""A store that forgets all with its process: for tests and dry runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class MemoryStore:
+    """Contents by name, in a dictionary."""
+
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+    def write(self, name: str, content: bytes) -> None:
+        """See `Store.write`."""
+        self.contents[name] = bytes(content)
+
+    def read(self, name: str) -> bytes:
+        """See `Store.read`."""
+        return self.contents[name]
+
+    def names(self, folder: str) -> list[str]:
+        """See `Store.names`."""
+        return sorted(name for name in self.contents if name.startswith(f"{folder.rstrip('/')}/"))
+
+    def remove(self, name: str) -> None:
+        """See `Store.remove`."""
+        self.contents.pop(name, None)
