@@ -13,9 +13,10 @@ from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine
 from nightshift.learners.artifact import save_model
 from nightshift.learners.oversight import Oversight
-from nightshift.learners.parts import learn_encoder, look_at_label, read_part, write_part
+from nightshift.learners.parts import learn_encoder, read_part, write_part
 from nightshift.learners.protocol import Task
 from nightshift.learners.registry import learner
+from nightshift.learners.target import look_at_label
 from nightshift.learners.train import MODEL
 from nightshift.records import Candidate, Snapshot, Window
 from nightshift.settings import Settings

@@ -14,9 +14,10 @@ from nightshift.engine import engine
 from nightshift.errors import DataRefusedError
 from nightshift.learners.artifact import MANIFEST, Manifest, save_model
 from nightshift.learners.oversight import Oversight
-from nightshift.learners.parts import Target, learn_encoder, look_at_label, read_part, write_part
+from nightshift.learners.parts import learn_encoder, read_part, write_part
 from nightshift.learners.protocol import Part, Task
 from nightshift.learners.registry import learner
+from nightshift.learners.target import Target, look_at_label
 from nightshift.records import Candidate, Snapshot, Split
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
@@ -84,7 +85,7 @@ def _fit(
     parts = {}
     for name, window in (("train", split.train), ("validate", split.validate_)):
         path = folder / f"{name}.arrow"
-        write_part(rows, window, encoder, target, path)
+        write_part(rows, window, encoder, target, path, watched=name == "validate")
         parts[name] = read_part(path, encoder)
     if len(parts["validate"].label) == 0:
         raise DataRefusedError(
