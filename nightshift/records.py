@@ -121,7 +121,7 @@ class Cost(Record):
     Attributes:
         wall_s: seconds on the clock.
         cpu_s: seconds of all processors together.
-        peak_mb: the most physical memory of its process, in MB (10^6 bytes).
+        peak_mb: the most physical memory of its process meanwhile, in MB (10^6 bytes).
         checkpoint_s: seconds that writing checkpoints took, beside training or holding it up.
         gpu_s: seconds of a GPU at work; 0 without one.
         gpu_peak_mb: the most memory of a GPU that was taken.
@@ -139,12 +139,40 @@ class Cost(Record):
     written_mb: float = 0.0
     rows: int = 0
 
+    def followed_by(self, later: Cost) -> Cost:
+        """Both together: sums, and of peaks the higher one."""
+        mine, theirs = self.model_dump(), later.model_dump()
+        return Cost.model_validate(
+            {
+                name: max(mine[name], theirs[name]) if "peak" in name else mine[name] + theirs[name]
+                for name in mine
+            }
+        )
+
 
 class Resumed(Record):
     """Where a training went on that was cut short: the checkpoint's name, and how far it was."""
 
     checkpoint: str
     progress: str
+
+
+class OriginModel(Record):
+    """The model that a training begins with, as it was found.
+
+    Attributes:
+        project, version: of a registered version, its number; empty and 0 of a file.
+        path: the folder with the model's files, or the file.
+        sha256: of the model.
+    """
+
+    project: str = ""
+    version: int = 0
+    path: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.project} version {self.version}" if self.project else self.path
 
 
 class Candidate(Record):
@@ -156,7 +184,7 @@ class Candidate(Record):
         resumed_from: where it went on, if it had been cut short.
         checkpoints: how many were written.
         checkpoint: the state that the model is of: `round 120 of 500`.
-        origin: the model that training began with, in words; empty for none.
+        origin: the model that training began with, if any.
         model_sha256: of the model that is evaluated.
         learnt_until: end of the event times whose labels had a part in it; those of `validate` chose its rounds.
         refit: the model trained once more on all that is known, if the project asks for it.
@@ -180,7 +208,7 @@ class Candidate(Record):
     resumed_from: Resumed | None = None
     checkpoints: int = 0
     checkpoint: str = ""
-    origin: str = ""
+    origin: OriginModel | None = None
     cost: Cost | None = None
 
     @property
@@ -256,7 +284,7 @@ class ModelVersion(Record):
     resumed_from: Resumed | None = None
     checkpoints: int = 0
     checkpoint: str = ""
-    origin: str = ""
+    origin: OriginModel | None = None
     cost: Cost | None = None
 
     @property
