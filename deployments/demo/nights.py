@@ -82,7 +82,7 @@ def play(screen: Screen, steps: StepProgress, settings: Settings) -> Nights:
 def told(run: NightRun) -> str:
     """A night in one line of a screen."""
     night = run.night
-    reason = shorten(night.decision.reasons[0].split(": ", 1)[-1], 62, placeholder=" ...")
+    reason = shorten(night.decision.reasons[0].split(": ", 1)[-1], 55, placeholder=" ...")
     if run.trained is None:
         return (
             f"[dim]  {night.as_of.astimezone(ZONE):%Y-%m-%d}  {night.decision.action:<9} {escape(reason)}[/]"
