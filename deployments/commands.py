@@ -221,8 +221,24 @@ def show_version(screen: Screen, version: ModelVersion, *, is_new: bool) -> None
     )
     if not is_new:
         screen.say(f"Nothing has changed since version {version.version} was trained; it stands as it is.")
+    for line in (*version.notes, *_training_lines(version)):
+        screen.say(line)
     fate = "is champion" if "champion" in version.aliases else "is not champion"
     screen.say(f"Version {version.version} {fate}: {'; '.join(version.reasons)}.")
+
+
+def _training_lines(version: ModelVersion) -> list[str]:
+    """How the training went on, and what it took."""
+    lines = []
+    if version.resumed_from is not None:
+        lines.append(f"The training had been cut short, and went on at {version.resumed_from.progress}.")
+    if version.cost is not None:
+        cost = version.cost
+        lines.append(
+            f"Cost: {cost.wall_s:.1f} s on the clock, {cost.cpu_s:.1f} s of processors, {cost.peak_mb:,.0f} MB, "
+            f"{version.checkpoints} checkpoints in {cost.checkpoint_s:.1f} s"
+        )
+    return lines
 
 
 def show_scored(screen: Screen, scored: Scored) -> None:

@@ -37,6 +37,15 @@ def version_report(version: ModelVersion) -> dict[str, Any]:
         "model_sha256": version.model_sha256,
         "learnt_until": None if version.learnt_until is None else version.learnt_until.isoformat(),
         "refit": None if version.refit is None else version.refit.model_dump(mode="json"),
+        "origin": None if version.origin is None else version.origin.model_dump(mode="json"),
+        "ended": version.ended,
+        "notes": list(version.notes),
+        "checkpoint": version.checkpoint,
+        "resumed_from": None
+        if version.resumed_from is None
+        else version.resumed_from.model_dump(mode="json"),
+        "checkpoints": version.checkpoints,
+        "cost": None if version.cost is None else version.cost.model_dump(mode="json"),
         "run_id": version.run_id,
         "promoted": version.promoted,
         "reasons": list(version.reasons),

@@ -18,6 +18,7 @@ from nightshift.windows import moment
 from tasks.evaluate import evaluate
 from tasks.fit import fit
 from tasks.ingest import ingest
+from tasks.origin import find_origin
 from tasks.refit import refit
 from tasks.register import register
 from tasks.validate import validate
@@ -39,11 +40,13 @@ def train_as_of(spec: Project, now: datetime) -> tuple[ModelVersion, bool]:
     deciding_metric(spec)
     settings, window = Settings(), spec.split_before(now).whole
     with only_one("train", spec.name, settings):
+        origin = find_origin(spec, now)
         rows = fingerprint_of(spec, window, settings)
         staged = ingest(spec, window, mark=rows)
         accepted = validate(spec, staged, now, mark=digest(rows, spec.spec_hash, now, settings.store_uri))
-        recipe = digest(accepted.digest, accepted.version, spec.spec_hash, now)
-        candidate = fit(spec, accepted, mark=recipe)
+        begins = () if origin is None else (origin.sha256,)
+        recipe = digest(accepted.digest, accepted.version, spec.spec_hash, now, *begins)
+        candidate = fit(spec, accepted, mark=recipe, origin=origin)
         evaluation = evaluate(spec, candidate, accepted, mark=digest(recipe, candidate.model_sha256))
         live = refit(spec, candidate, accepted, mark=digest(recipe, candidate.model_sha256))
         return register(spec, live, evaluation, accepted)

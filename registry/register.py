@@ -16,6 +16,7 @@ from nightshift.learners.train import MODEL
 from nightshift.records import ModelVersion
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
+from registry.origin import with_origin
 from registry.promotion import Promotion, decide
 from registry.run import MODEL_ARTIFACT, log_run, plain_tags
 from registry.served import CHAMPION, served
@@ -49,7 +50,8 @@ def register(submission: Submission, settings: Settings) -> Registration:
             logger.info("register: version %d was registered before", known.version)
             return Registration(versions.chosen(str(known.version)), False, ())
         started = time.perf_counter()
-        restore(submission.project, submission.candidate, submission.snapshot, settings)
+        candidate = with_origin(submission.candidate, settings)
+        restore(submission.project, candidate, submission.snapshot, settings)
         decision = _compare(submission, versions, settings)
         version, plots = _create(submission, decision, versions, settings)
         _settle(versions, version)

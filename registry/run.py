@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 from nightshift.evaluation.reference import MONITORING
 from nightshift.learners.artifact import read_manifest
 from nightshift.learners.refit import REFIT
-from nightshift.learners.train import MODEL, TRAINING
+from nightshift.learners.train import MODEL, STATE, TRAINING
 from nightshift.metrics.curves import curves_of
 from nightshift.metrics.sample import Sample
 from nightshift.records import ModelVersion, Snapshot
@@ -73,6 +73,13 @@ def record_of(submission: Submission, decision: Promotion, run_id: str, settings
         evaluated_until=candidate.learnt_until,
         evaluated_sha256=candidate.model_sha256,
         refit=candidate.refit,
+        origin=candidate.origin,
+        ended=candidate.ended,
+        notes=candidate.notes,
+        resumed_from=candidate.resumed_from,
+        checkpoints=candidate.checkpoints,
+        checkpoint=candidate.checkpoint,
+        cost=candidate.cost,
     )
 
 
@@ -101,9 +108,10 @@ def _metrics(submission: Submission) -> list[Metric]:
     if refit is not None:
         timings["refit_seconds"] = refit.seconds
         counts["refit_rows"] = refit.rows
-    return (
-        final + rounds + [Metric(name, float(value), now, 0) for name, value in {**timings, **counts}.items()]
-    )
+    cost = submission.candidate.cost
+    costs = {} if cost is None else {f"cost_{name}": value for name, value in cost.model_dump().items()}
+    numbers = {**timings, **counts, **costs, "checkpoints": submission.candidate.checkpoints}
+    return final + rounds + [Metric(name, float(value), now, 0) for name, value in numbers.items()]
 
 
 def _params(submission: Submission) -> list[Param]:
@@ -143,6 +151,9 @@ def plain_tags(record: ModelVersion) -> dict[str, str]:
         "model_sha256": record.model_sha256,
         "promoted": str(record.promoted).lower(),
         "refitted": str(record.is_refitted).lower(),
+        "ended": record.ended,
+        "checkpoint": record.checkpoint,
+        **({"origin": str(record.origin)} if record.origin else {}),
         **({"learnt_until": record.learnt_until.isoformat()} if record.learnt_until else {}),
     }
 
@@ -172,6 +183,8 @@ def _log_files(submission: Submission, client: MlflowClient, run_id: str) -> tup
         if submission.candidate.refit_goes_live:
             shutil.copytree(folder / MODEL, staging / EVALUATED_ARTIFACT)
         shutil.copytree(folder / MONITORING, staging / MONITORING)
+        if (folder / STATE).is_file():
+            shutil.copyfile(folder / STATE, staging / STATE)
         declared = submission.project.model_dump(mode="json", by_alias=True)
         (staging / "project.json").write_text(json.dumps(declared, indent=1))
         (staging / "dataset.sql").write_text(submission.project.sql_text)

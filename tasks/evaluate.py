@@ -9,6 +9,7 @@ from nightshift.learners.train import restore_trained
 from nightshift.records import Candidate, Evaluation, Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from tasks.origin import with_origin
 from tasks.policy import cached_step
 from tasks.publish import publish_evaluation
 
@@ -19,6 +20,7 @@ _CODE = ("nightshift.evaluation", "nightshift.scoring", "nightshift.drift", "nig
 def evaluate(project: Project, candidate: Candidate, snapshot: Snapshot, mark: str) -> Evaluation:
     """Measure the candidate and a trivial baseline, overall and by slice."""
     settings = Settings()
+    candidate = with_origin(candidate, settings)
     restore_trained(project, candidate, snapshot, settings)
     evaluation = evaluate_candidate(project, candidate, snapshot, settings)
     publish_evaluation(project, snapshot, evaluation)

@@ -12,7 +12,7 @@ from prefect import task
 
 from nightshift.learners.registry import learner
 from nightshift.learners.train import train
-from nightshift.records import Candidate, Snapshot
+from nightshift.records import Candidate, OriginModel, Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
 from tasks.policy import cached_step
@@ -21,14 +21,14 @@ logger = logging.getLogger(__name__)
 
 
 @task(name="train", **cached_step("train", "nightshift.learners", "nightshift.dataset"))
-def fit(project: Project, snapshot: Snapshot, mark: str) -> Candidate:
-    """Train the declared learner on the split before as-of."""
+def fit(project: Project, snapshot: Snapshot, mark: str, origin: OriginModel | None = None) -> Candidate:
+    """Train the declared learner on the split before as-of, beginning with another model if there is one."""
     settings = Settings()
     # Its library is imported here, so that no two threads import the same modules.
     learner(project.learner.kind)
     # MLflow and the plots take a second and a half to import. The learner leaves the interpreter alone while it works.
     opened = _beside(lambda: _open_registry(settings))
-    candidate = train(project, snapshot, mark, settings)
+    candidate = train(project, snapshot, mark, settings, origin)
     # Not waited for when training was interrupted: a signal in the middle of an import leaves the interpreter's
     # import lock with the main thread, and the other one would never end.
     if (error := opened.exception()) is not None:

@@ -10,6 +10,7 @@ from nightshift.learners.train import restore_trained
 from nightshift.records import Candidate, Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from tasks.origin import with_origin
 from tasks.policy import cached_step
 
 
@@ -21,6 +22,7 @@ def refit(project: Project, candidate: Candidate, snapshot: Snapshot, mark: str)
     if not project.refit:
         return candidate
     settings = Settings()
+    candidate = with_origin(candidate, settings)
     restore_trained(project, candidate, snapshot, settings)
     refitted = train_on_all(project, candidate, snapshot, settings)
     return candidate.model_copy(

@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 FORMAT = 1
@@ -51,6 +51,7 @@ class Checkpoint:
         learner: the kind of learner that wrote it.
         loss: the validation loss here, less is better; None when nothing is watched.
         best: `done` of the best state so far, where that is a checkpoint of its own; None where this one holds it.
+        cost: what training took up to here, over all its processes: the fields of a `Cost`, or nothing.
         state: JSON-ready: metrics so far, early stopping, the rate's schedule, random states.
         files: content by name: weights, the optimizer's moments, trees.
     """
@@ -62,6 +63,7 @@ class Checkpoint:
     state: Mapping[str, Any]
     files: Mapping[str, bytes]
     best: float | None = None
+    cost: Mapping[str, float] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """The checkpoint as a file's content; the same state gives the same bytes."""
@@ -69,6 +71,7 @@ class Checkpoint:
         header = {
             "format": FORMAT, "run": self.run, "learner": self.learner, "progress": asdict(self.progress),
             "loss": self.loss, "best": self.best, "state": self.state, "files": marks,
+            "cost": dict(self.cost),
         }  # fmt: skip
         text = json.dumps(header, separators=(",", ":")).encode()
         packed = io.BytesIO()
@@ -111,7 +114,14 @@ class Checkpoint:
             raise UnusableCheckpointError(f"its {changed[0] if changed else _HEADER} was changed")
         progress = Progress(**header["progress"])
         return cls(
-            header["run"], header["learner"], progress, header["loss"], header["state"], files, header["best"]
+            header["run"],
+            header["learner"],
+            progress,
+            header["loss"],
+            header["state"],
+            files,
+            header["best"],
+            header["cost"],
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from nightshift.checkpoints.checkpoint import Checkpoint, UnusableCheckpointError
 from nightshift.checkpoints.interval import seconds_between
+from nightshift.cost.meter import Meter
 from nightshift.errors import OutsideError
 from nightshift.spec.training import CheckpointPolicy
 from nightshift.store.protocol import Store
@@ -39,7 +40,7 @@ class Keeper:
 
     def __init__(
         self, store: Store, project: str, run: str, learner: str, policy: CheckpointPolicy,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic, meter: Meter | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._folder = f"{FOLDER}/{project}/{run[:24]}"
@@ -47,6 +48,7 @@ class Keeper:
         self._learner = learner
         self._policy = policy
         self._clock = clock
+        self._meter = meter or Meter()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
         self._writing: Future[float] | None = None
         self._kept = Kept()
@@ -65,6 +67,7 @@ class Keeper:
             checkpoint = self._usable(name)
             if checkpoint is not None and (checkpoint.best is None or self.best_of(checkpoint) is not None):
                 self._last_done = checkpoint.progress.done
+                self._meter.go_on_from(checkpoint.cost)
                 return checkpoint
         return None
 
@@ -95,7 +98,8 @@ class Keeper:
         """
         self._settle()
         started = self._clock()
-        checkpoint = take()
+        spent = self._meter.so_far(checkpoint_s=self._kept.seconds).model_dump()
+        checkpoint = replace(take(), cost=spent)
         held_up = self._clock() - started
         self._writing = self._writer.submit(self._write, checkpoint, best)
         self._kept = replace(self._kept, seconds=self._kept.seconds + held_up)

@@ -12,9 +12,20 @@ import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 
+from nightshift.checkpoints.checkpoint import Checkpoint, Progress
+from nightshift.checkpoints.keeper import NOTHING_KEPT, Keeper
 from nightshift.errors import DataRefusedError, RequestError
+from nightshift.learners.lightgbm_boundaries import (
+    Boundaries,
+    can_resume,
+    seeds_of,
+    stops_early,
+    without_traces,
+)
+from nightshift.learners.lightgbm_origin import origin_booster, with_new_leaves
+from nightshift.learners.lightgbm_watch import Watch
 from nightshift.learners.oversight import Oversight
-from nightshift.learners.protocol import Fitted, Floats, History, Part, Task
+from nightshift.learners.protocol import Fitted, Floats, Part, Task
 from nightshift.spec.learner import LightGBM
 
 logger = logging.getLogger(__name__)
@@ -55,35 +66,38 @@ class LightGBMLearner:
     """Trains and loads boosters."""
 
     def fit(self, task: Task, recipe: LightGBM, oversight: Oversight) -> Fitted:
-        """Train up to `recipe.rounds` trees a class; keep those up to the best validation loss, or all unwatched."""
-        history: History = {}
+        """Train up to `recipe.rounds` trees a class; keep those up to the best validation loss, or all unwatched.
+
+        A training that was cut short goes on from its newest checkpoint, and ends with the very same model.
+        """
         params = _params(task, recipe)
-        names = _safe_names(task.train.features.column_names)
-        try:
-            train = _dataset(task.train, names, task.encoder.categories, params)
-            watched: dict[str, lgb.Dataset] = {}
-            callbacks = [_progress(recipe.rounds)]
-            if task.validate is not None:
-                validate = _dataset(task.validate, names, task.encoder.categories, params, reference=train)
-                watched = {"validate": validate, "train": train}
-                callbacks += _watching(history, recipe.early_stopping)
-            booster = lgb.train(
-                params,
-                train,
-                num_boost_round=recipe.rounds,
-                valid_sets=list(watched.values()),
-                valid_names=list(watched),
-                callbacks=callbacks,
+        if not stops_early(params):
+            recipe = recipe.model_copy(update={"early_stopping": None})
+        keeper = oversight.keeper if can_resume(params) else None
+        if keeper is None and oversight.keeper is not None:
+            logger.info(
+                "train: no checkpoints: with these learner.params a training cannot go on where it was"
             )
+        watch = Watch(recipe, oversight)
+        resumed = None if keeper is None else keeper.newest()
+        try:
+            booster = _trained(task, recipe, params, watch, keeper, resumed)
         except lgb.basic.LightGBMError as error:
             raise RequestError(
                 f"LightGBM refuses: {error}", where="learner.params", remedy="correct learner.params"
             ) from error
-        rounds = len(next(iter(history["train"].values()))) if watched else recipe.rounds
-        best = booster.best_iteration if booster.best_iteration > 0 else rounds
+        best = watch.kept
         # Only the kept trees go into the model: through text, so that what is scored now is what will be loaded.
-        kept = lgb.Booster(model_str=booster.model_to_string(num_iteration=best))
-        return Fitted(LightGBMModel(kept, task.train.features.column_names), history, rounds, best)
+        text = without_traces(booster.model_to_string(num_iteration=watch.first + best))
+        model = LightGBMModel(lgb.Booster(model_str=text), task.train.features.column_names)
+        return Fitted(
+            model, watch.history, watch.rounds, best,
+            ended=watch.ended,
+            notes=(watch.ended,) if watch.ended.startswith("diverged") else (),
+            resumed_from=resumed,
+            kept=NOTHING_KEPT if oversight.keeper is None else oversight.keeper.finish(),
+            state=None if oversight.keeper is None else _state(oversight.keeper.run, recipe, watch, text),
+        )  # fmt: skip
 
     def load(self, folder: Path) -> LightGBMModel:
         """The booster of `model.txt`."""
@@ -95,12 +109,67 @@ class LightGBMLearner:
             ) from error
 
 
-def _watching(history: History, patience: int | None) -> list[Any]:
-    """Keep the losses of each round, and stop when that of `validate` has not improved for `patience` rounds."""
-    callbacks = [lgb.record_evaluation(history)]
-    if patience is not None:
-        callbacks.append(lgb.early_stopping(patience, first_metric_only=True, verbose=False))
-    return callbacks
+def _trained(
+    task: Task,
+    recipe: LightGBM,
+    params: dict[str, Any],
+    watch: Watch,
+    keeper: Keeper | None,
+    resumed: Checkpoint | None,
+) -> lgb.Booster:
+    """Train, from where `resumed` is if there is one."""
+    begun, done = None, 0
+    if task.origin is not None:
+        begun = origin_booster(task, task.origin)
+        watch.first = begun.current_iteration()
+        if recipe.mode == "refit":
+            return with_new_leaves(task, task.origin, params)
+    if resumed is not None:
+        watch.restore(dict(resumed.state))
+        begun = lgb.Booster(model_str=resumed.files[FILE_NAME].decode())
+        done = watch.rounds
+        logger.info("train: resumed at %s", resumed.progress)
+    params = {**params, **seeds_of(recipe, done)}
+    names = _safe_names(task.train.features.column_names)
+    train = _dataset(task.train, names, task.encoder.categories, params)
+    watched: dict[str, lgb.Dataset] = {}
+    if task.validate is not None:
+        validate = _dataset(task.validate, names, task.encoder.categories, params, reference=train)
+        watched = {"validate": validate, "train": train}
+    return lgb.train(
+        params,
+        train,
+        num_boost_round=recipe.rounds - done,
+        init_model=begun,
+        valid_sets=list(watched.values()),
+        valid_names=list(watched),
+        callbacks=[_progress(recipe.rounds), *_in_order(watch, Boundaries(recipe, watch, keeper))],
+    )
+
+
+def _in_order(watch: Watch, boundaries: Boundaries) -> list[Any]:
+    """After each round first the watch, which may end the training, then the boundaries."""
+    ordered: list[Any] = []
+    for place, callback in enumerate((watch.__call__, boundaries.__call__), start=20):
+
+        def called(env: lgb.callback.CallbackEnv, callback: Any = callback) -> None:
+            callback(env)
+
+        called.order = place  # type: ignore[attr-defined]  # how LightGBM sorts callbacks
+        ordered.append(called)
+    return ordered
+
+
+def _state(run: str, recipe: LightGBM, watch: Watch, text: str) -> Checkpoint:
+    """What it takes to go on training from the model that is kept."""
+    return Checkpoint(
+        run=run,
+        learner=recipe.kind,
+        progress=Progress(watch.kept, recipe.rounds, "round"),
+        loss=watch.best_loss if watch.best_round else None,
+        state=watch.state(),
+        files={FILE_NAME: text.encode()},
+    )
 
 
 def _params(task: Task, recipe: LightGBM) -> dict[str, Any]:

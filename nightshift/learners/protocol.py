@@ -19,6 +19,7 @@ from nightshift.spec.project import Kind
 
 Floats = npt.NDArray[np.float64]
 History = dict[str, dict[str, list[float]]]
+ALL_ROUNDS = "all rounds"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Fitted:
     history: History
     rounds: int
     best_round: int
-    ended: str = "all rounds"
+    ended: str = ALL_ROUNDS
     notes: tuple[str, ...] = ()
     resumed_from: Checkpoint | None = None
     kept: Kept = NOTHING_KEPT

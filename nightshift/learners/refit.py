@@ -12,13 +12,14 @@ from nightshift.atomic import replacing
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine
 from nightshift.learners.artifact import save_model
+from nightshift.learners.origin import begun_encoder, open_origin
 from nightshift.learners.oversight import Oversight
 from nightshift.learners.parts import learn_encoder, read_part, write_part
-from nightshift.learners.protocol import Task
+from nightshift.learners.protocol import Origin, Task
 from nightshift.learners.registry import learner
 from nightshift.learners.target import look_at_label
 from nightshift.learners.train import MODEL
-from nightshift.records import Candidate, Snapshot, Window
+from nightshift.records import Candidate, OriginModel, Snapshot, Window
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
 
@@ -60,11 +61,17 @@ def refit(project: Project, candidate: Candidate, snapshot: Snapshot, settings: 
         DataRefusedError: the label cannot be learnt from.
         RequestError: the learner refuses its parameters.
     """
-    return fit_known(project, snapshot, candidate.best_round, Path(candidate.path) / REFIT, settings)
+    folder = Path(candidate.path) / REFIT
+    return fit_known(project, snapshot, candidate.best_round, folder, settings, candidate.origin)
 
 
 def fit_known(
-    project: Project, snapshot: Snapshot, rounds: int, folder: Path, settings: Settings
+    project: Project,
+    snapshot: Snapshot,
+    rounds: int,
+    folder: Path,
+    settings: Settings,
+    origin: OriginModel | None = None,
 ) -> Refitted:
     """Train on every known row for a number of rounds, into a folder that is not there yet, or is replaced.
 
@@ -77,15 +84,19 @@ def fit_known(
     with replacing(folder) as temporary, engine(settings) as connection:
         temporary.mkdir(parents=True)
         rows = SnapshotRows(project, snapshot, settings, connection)
-        count, sha256 = _fit(project, rows, window, rounds, temporary)
+        begins = None if origin is None else open_origin(project, origin)
+        count, sha256 = _fit(rows, window, rounds, temporary, begins)
     seconds = time.perf_counter() - started
     logger.info("refit: %d rounds on %s rows of %s, in %.1f s", rounds, f"{count:,}", window, seconds)
     return Refitted(folder / MODEL, sha256, window.end, count, rounds, seconds)
 
 
-def _fit(project: Project, rows: SnapshotRows, window: Window, rounds: int, folder: Path) -> tuple[int, str]:
+def _fit(
+    rows: SnapshotRows, window: Window, rounds: int, folder: Path, origin: Origin | None
+) -> tuple[int, str]:
+    project = rows.project
     target = look_at_label(rows, window)
-    encoder = learn_encoder(rows, window)
+    encoder = begun_encoder(learn_encoder(rows, window), origin)
     path = folder / "known.arrow"
     write_part(rows, window, encoder, target, path)
     part = read_part(path, encoder)
@@ -95,6 +106,7 @@ def _fit(project: Project, rows: SnapshotRows, window: Window, rounds: int, fold
         encoder=encoder,
         train=part,
         validate=None,
+        origin=origin,
     )
     fitted = learner(project.learner.kind).fit(task, project.learner.of_length(rounds), Oversight())
     manifest = save_model(

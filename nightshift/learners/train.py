@@ -11,20 +11,20 @@ from pathlib import Path
 from nightshift.atomic import replacing
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine
-from nightshift.errors import DataRefusedError
-from nightshift.learners.artifact import MANIFEST, Manifest, save_model
-from nightshift.learners.oversight import Oversight
-from nightshift.learners.parts import learn_encoder, read_part, write_part
-from nightshift.learners.protocol import Part, Task
+from nightshift.learners.artifact import MANIFEST, save_model
+from nightshift.learners.encoded import EncodedRows, encode_once
+from nightshift.learners.origin import begun_encoder, open_origin
+from nightshift.learners.overseen import Overseen
+from nightshift.learners.protocol import ALL_ROUNDS, Origin, Part, Task
 from nightshift.learners.registry import learner
-from nightshift.learners.target import Target, look_at_label
-from nightshift.records import Candidate, Snapshot, Split
+from nightshift.learners.target import Target
+from nightshift.records import Candidate, OriginModel, Resumed, Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
 
 logger = logging.getLogger(__name__)
 
-MODEL, TRAINING = "model", "training.json"
+MODEL, TRAINING, STATE = "model", "training.json", "state.checkpoint"
 _KEPT_CANDIDATES = 4
 
 
@@ -38,29 +38,54 @@ def is_complete(folder: Path) -> bool:
     return (folder / MODEL / MANIFEST).is_file()
 
 
-def train(project: Project, snapshot: Snapshot, mark: str, settings: Settings) -> Candidate:
+def train(
+    project: Project,
+    snapshot: Snapshot,
+    mark: str,
+    settings: Settings,
+    origin: OriginModel | None = None,
+    *,
+    fresh: bool = False,
+) -> Candidate:
     """Train the declared learner on the snapshot's train window, watching its validate window.
+
+    A training with this mark that was cut short is gone on with, from its newest checkpoint.
 
     Args:
         mark: a digest of everything the model depends on; names the candidate's folder.
+        origin: the model to begin with.
+        fresh: begin at the beginning, whatever checkpoints there are.
 
     Raises:
         DataRefusedError: the label cannot be learnt from.
         RequestError: the learner refuses its parameters.
     """
     started = time.perf_counter()
-    split = project.split_before(snapshot.as_of)
     folder = candidate_path(project.name, mark, settings)
+    encoded = settings.scratch_path / project.name / "encoded" / mark[:24]
+    overseen = Overseen.of(project, mark, settings)
+    if fresh:
+        overseen.keeper.forget()
+        shutil.rmtree(encoded, ignore_errors=True)
+    begins = None if origin is None else open_origin(project, origin)
     with replacing(folder) as temporary, engine(settings) as connection:
         temporary.mkdir()
-        rows = SnapshotRows(project, snapshot, settings, connection)
-        target = look_at_label(rows, split.train)
-        candidate, manifest = _fit(project, rows, split, target, temporary)
+        rows = encode_once(
+            encoded,
+            project.split_before(snapshot.as_of),
+            lambda: SnapshotRows(project, snapshot, settings, connection),
+            lambda learnt: begun_encoder(learnt, begins),
+        )
+        candidate = _fit(project, rows, begins, overseen, temporary)
+    # From here on the model is kept: what it would have taken to go on is no longer needed.
+    overseen.keeper.forget()
+    shutil.rmtree(encoded)
     _forget_older(folder)
     candidate = candidate.model_copy(
         update={
             "path": str(folder),
-            "model_sha256": manifest.model_sha256,
+            "origin": origin,
+            "learnt_until": project.split_before(snapshot.as_of).validate_.end,
             "seconds": time.perf_counter() - started,
         }
     )
@@ -68,6 +93,8 @@ def train(project: Project, snapshot: Snapshot, mark: str, settings: Settings) -
         "train: %d of %d rounds kept, on %s rows, in %.1f s",
         candidate.best_round, candidate.rounds, f"{candidate.rows['train']:,}", candidate.seconds,
     )  # fmt: skip
+    if candidate.ended != ALL_ROUNDS:
+        logger.info("train: %s", candidate.ended)
     return candidate
 
 
@@ -75,59 +102,54 @@ def restore_trained(project: Project, candidate: Candidate, snapshot: Snapshot, 
     """Train a candidate again if its folder is gone: scratch files may go at any time, and these can be made again."""
     folder = Path(candidate.path)
     if not is_complete(folder):
-        train(project, snapshot, folder.name, settings)
+        train(project, snapshot, folder.name, settings, candidate.origin)
 
 
 def _fit(
-    project: Project, rows: SnapshotRows, split: Split, target: Target, folder: Path
-) -> tuple[Candidate, Manifest]:
-    encoder = learn_encoder(rows, split.train)
-    parts = {}
-    for name, window in (("train", split.train), ("validate", split.validate_)):
-        path = folder / f"{name}.arrow"
-        write_part(rows, window, encoder, target, path, watched=name == "validate")
-        parts[name] = read_part(path, encoder)
-    if len(parts["validate"].label) == 0:
-        raise DataRefusedError(
-            f"the validate window {split.validate_} has no labelled rows",
-            where=f"project {project.name}: split.validate",
-            remedy="choose another as-of, or a longer split.validate",
-        )
+    project: Project, rows: EncodedRows, origin: Origin | None, overseen: Overseen, folder: Path
+) -> Candidate:
     task = Task(
         kind=project.label.kind,
-        classes=target.classes,
-        encoder=encoder,
-        train=parts["train"],
-        validate=parts["validate"],
+        classes=rows.target.classes,
+        encoder=rows.encoder,
+        train=rows.train,
+        validate=rows.validate,
+        origin=origin,
     )
-    fitted = learner(project.learner.kind).fit(task, project.learner, Oversight())
+    fitted = learner(project.learner.kind).fit(task, project.learner, overseen.oversight)
     manifest = save_model(
-        folder / MODEL, project.learner.kind, project.label.kind, target.classes, encoder, fitted.model
-    )
+        folder / MODEL, project.learner.kind, project.label.kind, rows.target.classes, rows.encoder, fitted.model
+    )  # fmt: skip
     training = {
         "history": fitted.history,
         "importance": dict(fitted.model.importance()),
-        "prior": _prior(project, target, parts["train"]),
+        "prior": _prior(project, rows.target, rows.train),
     }
     (folder / TRAINING).write_text(json.dumps(training))
-    counts = {name: len(part.label) for name, part in parts.items()}
-    for name in parts:
-        (folder / f"{name}.arrow").unlink()
-    candidate = Candidate(
+    if fitted.state is not None:
+        (folder / STATE).write_bytes(fitted.state.to_bytes())
+    return Candidate(
         project=project.name,
         path="",
-        model_sha256="",
+        model_sha256=manifest.model_sha256,
         spec_hash=project.spec_hash,
         seed=project.learner.seed,
         rounds=fitted.rounds,
         best_round=fitted.best_round,
-        rows=counts,
-        unlabelled=target.unlabelled,
-        features=tuple(encoder.names),
+        rows={"train": len(rows.train.label), "validate": len(rows.validate.label)},
+        unlabelled=rows.target.unlabelled,
+        features=tuple(rows.encoder.names),
         seconds=0.0,
-        learnt_until=split.validate_.end,
-    )
-    return candidate, manifest
+        ended=fitted.ended,
+        notes=fitted.notes,
+        resumed_from=None if fitted.resumed_from is None else Resumed(
+            checkpoint=f"{overseen.keeper.run[:24]}, {fitted.resumed_from.progress}",
+            progress=str(fitted.resumed_from.progress),
+        ),
+        checkpoints=fitted.kept.count,
+        checkpoint="" if fitted.state is None else str(fitted.state.progress),
+        cost=overseen.cost(fitted, len(rows.train.label)),
+    )  # fmt: skip
 
 
 def _prior(project: Project, target: Target, train: Part) -> list[float]:

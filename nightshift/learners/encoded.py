@@ -1,0 +1,81 @@
+"""The encoded rows of a training, on local disk until it has ended: one that was cut short need not encode again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nightshift.atomic import replacing
+from nightshift.dataset.encoder import Encoder
+from nightshift.dataset.rows import SnapshotRows
+from nightshift.errors import DataRefusedError
+from nightshift.learners.parts import learn_encoder, read_part, write_part
+from nightshift.learners.protocol import Part
+from nightshift.learners.target import Target, look_at_label
+from nightshift.records import Split
+
+ENCODER, TARGET = "encoder.json", "target.json"
+_MOST_UNFINISHED = 2
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """What the label's values mean, how columns are encoded, and the encoded windows, mapped from disk."""
+
+    target: Target
+    encoder: Encoder
+    train: Part
+    validate: Part
+
+
+def encode_once(
+    folder: Path, split: Split, rows: Callable[[], SnapshotRows], begin: Callable[[Encoder], Encoder]
+) -> EncodedRows:
+    """The encoded train and validate windows in `folder`: as an earlier process left them, or made now.
+
+    Args:
+        rows: opens the snapshot; not called when all is there.
+        begin: turns the encoder of the train window into the one to use.
+
+    Raises:
+        DataRefusedError: the label cannot be learnt from, or nothing of it is known in the validate window.
+    """
+    if not folder.is_dir():
+        _encode(folder, split, rows(), begin)
+        _forget_older(folder)
+    target = json.loads((folder / TARGET).read_text(encoding="utf-8"))
+    encoder = Encoder.from_json((folder / ENCODER).read_text(encoding="utf-8"))
+    return EncodedRows(
+        target=Target(tuple(target["classes"]), tuple(target["counts"]), target["unlabelled"]),
+        encoder=encoder,
+        train=read_part(folder / "train.arrow", encoder),
+        validate=read_part(folder / "validate.arrow", encoder),
+    )
+
+
+def _encode(folder: Path, split: Split, rows: SnapshotRows, begin: Callable[[Encoder], Encoder]) -> None:
+    target = look_at_label(rows, split.train)
+    encoder = begin(learn_encoder(rows, split.train))
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        write_part(rows, split.train, encoder, target, temporary / "train.arrow")
+        validate = temporary / "validate.arrow"
+        write_part(rows, split.validate_, encoder, target, validate, watched=True)
+        if len(read_part(validate, encoder).label) == 0:
+            raise DataRefusedError(
+                f"the validate window {split.validate_} has no labelled rows",
+                where=f"project {rows.project.name}: split.validate",
+                remedy="choose another as-of, or a longer split.validate",
+            )
+        (temporary / ENCODER).write_text(encoder.to_json(), encoding="utf-8")
+        (temporary / TARGET).write_text(json.dumps(asdict(target)), encoding="utf-8")
+
+
+def _forget_older(folder: Path) -> None:
+    """Rows of trainings that were cut short and never taken up again do not pile up."""
+    folders = [path for path in folder.parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    for old in sorted(folders, key=lambda path: path.stat().st_mtime_ns, reverse=True)[_MOST_UNFINISHED:]:
+        shutil.rmtree(old)
