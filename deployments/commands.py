@@ -103,14 +103,14 @@ def validate_window(
     screen.result(validate_report(project, window, report))
 
 
-def train_candidate(screen: Screen, project: str, as_of: datetime | None) -> None:
+def train_candidate(screen: Screen, project: str, as_of: datetime | None, *, fresh: bool = False) -> None:
     """Train, and show how the candidate did and what became of it."""
     settings = Settings()
     load_project(project, settings.projects)
     with screen.steps() as steps, connected(settings, steps.waiting):
         from flows.train import train
 
-        version, is_new = train(project=project, as_of=as_of)
+        version, is_new = train(project=project, as_of=as_of, fresh=fresh)
     show_version(screen, version, is_new=is_new)
     screen.result(train_report(version, is_new=is_new))
 

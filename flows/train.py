@@ -25,17 +25,20 @@ from tasks.validate import validate
 
 
 @flow(name="train", flow_run_name=training_run_name)
-def train(project: ProjectName, as_of: datetime | None = None) -> tuple[ModelVersion, bool]:
+def train(
+    project: ProjectName, as_of: datetime | None = None, fresh: bool = False
+) -> tuple[ModelVersion, bool]:
     """Train a candidate of a project on what was known at as-of, and promote it if it earned it.
 
     Args:
         project: a folder under projects/.
         as_of: the moment the run pretends is now; by default the last full hour.
+        fresh: begin at the beginning, whatever an earlier training that was cut short has left.
     """
-    return train_as_of(declared(project), moment(as_of))
+    return train_as_of(declared(project), moment(as_of), fresh=fresh)
 
 
-def train_as_of(spec: Project, now: datetime) -> tuple[ModelVersion, bool]:
+def train_as_of(spec: Project, now: datetime, *, fresh: bool = False) -> tuple[ModelVersion, bool]:
     """The steps of a training, for any flow that comes to one: the version, and whether it was made just now."""
     deciding_metric(spec)
     settings, window = Settings(), spec.split_before(now).whole
@@ -46,7 +49,8 @@ def train_as_of(spec: Project, now: datetime) -> tuple[ModelVersion, bool]:
         accepted = validate(spec, staged, now, mark=digest(rows, spec.spec_hash, now, settings.store_uri))
         begins = () if origin is None else (origin.sha256,)
         recipe = digest(accepted.digest, accepted.version, spec.spec_hash, now, *begins)
-        candidate = fit(spec, accepted, mark=recipe, origin=origin)
+        step = fit.with_options(refresh_cache=True) if fresh else fit
+        candidate = step(spec, accepted, mark=recipe, origin=origin, fresh=fresh)
         evaluation = evaluate(spec, candidate, accepted, mark=digest(recipe, candidate.model_sha256))
         live = refit(spec, candidate, accepted, mark=digest(recipe, candidate.model_sha256))
         return register(spec, live, evaluation, accepted)

@@ -21,14 +21,16 @@ logger = logging.getLogger(__name__)
 
 
 @task(name="train", **cached_step("train", "nightshift.learners", "nightshift.dataset"))
-def fit(project: Project, snapshot: Snapshot, mark: str, origin: OriginModel | None = None) -> Candidate:
-    """Train the declared learner on the split before as-of, beginning with another model if there is one."""
+def fit(
+    project: Project, snapshot: Snapshot, mark: str, origin: OriginModel | None = None, fresh: bool = False
+) -> Candidate:
+    """Train the declared learner on the split before as-of, from where it was cut short unless it is to be fresh."""
     settings = Settings()
     # Its library is imported here, so that no two threads import the same modules.
     learner(project.learner.kind)
     # MLflow and the plots take a second and a half to import. The learner leaves the interpreter alone while it works.
     opened = _beside(lambda: _open_registry(settings))
-    candidate = train(project, snapshot, mark, settings, origin)
+    candidate = train(project, snapshot, mark, settings, origin, fresh=fresh)
     # Not waited for when training was interrupted: a signal in the middle of an import leaves the interpreter's
     # import lock with the main thread, and the other one would never end.
     if (error := opened.exception()) is not None:

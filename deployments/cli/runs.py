@@ -30,11 +30,21 @@ def validate(
 
 
 @app.command()
-def train(project: Project, as_of: AsOf = None, as_json: Json = False) -> None:
+def train(
+    project: Project,
+    as_of: AsOf = None,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh", help="Begin at the beginning, whatever a training that was cut short has left."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Train a candidate, and promote it if it is not worse than the champion."""
     from deployments.commands import train_candidate
 
-    train_candidate(screen(as_json), project, moment(as_of))
+    train_candidate(screen(as_json), project, moment(as_of), fresh=fresh)
 
 
 @app.command()
