@@ -37,6 +37,11 @@ class Recipe(Declaration):
     from_model: FromVersion | str | None = None
 
 
+def _refuse_unit(policy: CheckpointPolicy, unit: str, remedy: str) -> None:
+    if policy.interval.unit == unit:
+        raise ValueError(f"checkpoint.every ({policy.every}) counts {unit}, and {remedy}")
+
+
 class LightGBM(Recipe):
     """Gradient-boosted trees; `params` go to LightGBM as they are.
 
@@ -70,11 +75,17 @@ class LightGBM(Recipe):
 
     @model_validator(mode="after")
     def _bags_begin_at_boundaries(self) -> Self:
-        frequency = self.params.get("bagging_freq", 0)
-        if isinstance(frequency, int) and frequency > 0 and self.reseed_every % frequency:
-            raise ValueError(
-                f"reseed_every ({self.reseed_every}) must be a multiple of params.bagging_freq ({frequency})"
-            )
+        for name in ("bagging_freq", "subsample_freq"):
+            frequency = self.params.get(name, 0)
+            if isinstance(frequency, int) and frequency > 0 and self.reseed_every % frequency:
+                raise ValueError(
+                    f"reseed_every ({self.reseed_every}) must be a multiple of params.{name} ({frequency})"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _counts_rounds(self) -> Self:
+        _refuse_unit(self.checkpoint, "epochs", "trees are trained in rounds: write 50 rounds, 30s or auto")
         return self
 
     @property
@@ -97,6 +108,7 @@ class Torch(Recipe):
         warm_up: the share of all steps.
         clip: the greatest norm of all gradients together; null for none.
         precision: `auto` is bf16 on a GPU that has it, else float32.
+        network_text: the text of the file of a user's own network.
         compile: `auto` compiles where it pays: on a GPU, for trainings that are long enough.
         deterministic: the same seed gives the same bits on the same machine.
         mode: with `from_model`: `fine_tune` goes through the phases; `feature_extraction` trains the head alone.
@@ -120,6 +132,12 @@ class Torch(Recipe):
     mode: Literal["fine_tune", "feature_extraction"] = "fine_tune"
     phases: tuple[Phase, ...] = ()
     params: dict[str, Any] = Field(default_factory=dict)
+    network_text: str = Field(default="", exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _counts_epochs(self) -> Self:
+        _refuse_unit(self.checkpoint, "rounds", "networks are trained in epochs: write 1 epoch, 30s or auto")
+        return self
 
     @property
     def length(self) -> int:
