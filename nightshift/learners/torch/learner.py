@@ -1,0 +1,163 @@
+"""Networks by torch: trained from mapped columns, resumed bit by bit, kept as safetensors and JSON."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nightshift.checkpoints.keeper import NOTHING_KEPT
+from nightshift.errors import DataRefusedError, RequestError
+from nightshift.learners.oversight import Oversight
+from nightshift.learners.protocol import Fitted, Floats, Part, Task
+from nightshift.learners.torch.batches import Batches
+from nightshift.learners.torch.device import device_of, seed_all, set_up
+from nightshift.learners.torch.group import Alone, Group
+from nightshift.learners.torch.importance import importance_of
+from nightshift.learners.torch.loop import Given, Training
+from nightshift.learners.torch.model import Description, TorchModel, Whole, load_model
+from nightshift.learners.torch.objective import Objective
+from nightshift.learners.torch.plan import Everything
+from nightshift.learners.torch.rows import Rows
+from nightshift.learners.torch.statistics import learn_inputs
+from nightshift.learners.torch.watch import Watch
+from nightshift.spec.learner import Torch
+
+
+class TorchLearner:
+    """Trains and loads networks."""
+
+    def fit(self, task: Task, recipe: Torch, oversight: Oversight) -> Fitted:
+        """Train up to `recipe.epochs` epochs; with early stopping keep the one of the least validation loss.
+
+        Raises:
+            RequestError: the network cannot be built, gives outputs of another shape, or never learnt anything.
+            DataRefusedError: a label or a weight is no number.
+        """
+        _refuse_unbuilt(task, recipe)
+        return fit_in(Alone(), task, recipe, oversight)
+
+    def load(self, folder: Path) -> TorchModel:
+        """The network of `network.safetensors` and `network.json`."""
+        return load_model(folder)
+
+
+def _refuse_unbuilt(task: Task, recipe: Torch) -> None:
+    """Nothing that is declared is passed over in silence."""
+    asked = {
+        "learner.processes": recipe.processes > 1,
+        "learner.from_model": task.origin is not None,
+        "learner.phases": bool(recipe.phases),
+    }
+    for key, is_asked in asked.items():
+        if is_asked:
+            raise RequestError(
+                f"networks do not know {key} yet", where=key, remedy=f"leave {key} out of project.yaml"
+            )
+
+
+def fit_in(group: Group, task: Task, recipe: Torch, oversight: Oversight) -> Fitted:
+    """Train as one process of a group; see `TorchLearner.fit`."""
+    for name, part in (("train", task.train), ("validate", task.validate)):
+        if part is not None:
+            _check(name, part)
+    device = device_of(recipe, group.rank)
+    with set_up(device, recipe.seed, deterministic=recipe.deterministic):
+        objective = Objective.of(task.kind, len(task.classes), task.train.label)
+        inputs = learn_inputs(task.encoder, Rows(task.train.features))
+        described = Description(recipe.network, recipe.params, recipe.network_text, inputs, objective)
+        whole = described.build()
+        check_outputs(whole, described, task.train)
+        # What is drawn from now on is dropped rows of each process's own.
+        seed_all(device, recipe.seed * 1_000_003 + group.rank + 1)
+        batches = Batches(
+            task.train, objective, recipe.batch_size, recipe.seed, device, group.rank, group.ranks
+        )
+        watch = None if task.validate is None else Watch(task.validate, objective, device)
+        training = Training(
+            Given(
+                whole.to(device),
+                objective,
+                batches,
+                watch,
+                recipe,
+                Everything(recipe.epochs),
+                device,
+                group,
+                oversight,
+            )
+        )
+        training.run()
+        return _fitted(training, described, whole, task, oversight)
+
+
+def _fitted(
+    training: Training, described: Description, whole: Whole, task: Task, oversight: Oversight
+) -> Fitted:
+    standing = training.standing
+    if standing.best_epoch == 0:
+        raise RequestError(
+            "the loss was no number from the first epoch on", where="learner.rate",
+            remedy="lower learner.rate, or look at the columns and the label",
+        )  # fmt: skip
+    spread = importance_of(whole, described.objective, described.inputs, task.train)
+    model = TorchModel(replace(described, spread=spread), whole)
+    metric = described.objective.metric
+    watched = {part: {metric: losses} for part, losses in standing.history.items()}
+    return Fitted(
+        model,
+        watched if task.validate is not None else {},
+        rounds=standing.epoch,
+        best_round=standing.best_epoch if training.keeps_best else standing.epoch,
+        ended=standing.ended or "all epochs",
+        notes=tuple(standing.notes),
+        resumed_from=training.resumed_from,
+        kept=oversight.keeper.finish() if oversight.keeper is not None else NOTHING_KEPT,
+        state=training.state(),
+    )
+
+
+def check_outputs(whole: Whole, described: Description, part: Part) -> None:
+    """Run a few rows through the network before any training.
+
+    Raises:
+        RequestError: it cannot be run, or its outputs have another shape than they should.
+    """
+    rows = Rows(part.features)
+    columns = torch.from_numpy(rows.gather(np.arange(min(rows.count, 3))))
+    count, outputs = columns.shape[1], described.objective.outputs
+    whole.eval()
+    try:
+        with torch.no_grad():
+            found = tuple(whole(columns).shape)
+    except Exception as error:
+        raise RequestError(
+            f"the network {described.name} cannot be run on {count} rows: {type(error).__name__}: {error}",
+            where="learner.network", remedy="it is called with numbers (rows, width) and codes (rows, categories)",
+        ) from error  # fmt: skip
+    if found not in ((count, outputs), (count, *found[1:2], outputs)):
+        raise RequestError(
+            f"the network {described.name} gives outputs of shape {found} for {count} rows", where="learner.network",
+            valid=[f"({count}, {outputs})", f"({count}, networks, {outputs})"],
+            remedy=f"end it with a layer of {outputs} outputs",
+        )  # fmt: skip
+
+
+def _check(name: str, part: Part) -> None:
+    for what, values in (("label", part.label), ("weight", part.weight)):
+        wrong = 0 if values is None else _not_finite(values)
+        if wrong:
+            raise DataRefusedError(
+                f"{wrong:,} of {len(part.label):,} rows of {name} have a {what} that is no number",
+                where=what, remedy="leave these rows out in the SQL, or add a quality rule",
+            )  # fmt: skip
+    if part.weight is not None and not part.weight.sum() > 0:
+        raise DataRefusedError(
+            f"the weights of all rows of {name} are 0", where="weight", remedy="look at dataset.weight"
+        )
+
+
+def _not_finite(values: Floats) -> int:
+    return int((~np.isfinite(values)).sum())

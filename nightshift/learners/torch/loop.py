@@ -1,0 +1,284 @@
+"""The training of a network: epochs of steps, looks at the validation rows, and boundaries at which it can be left."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nightshift.checkpoints.checkpoint import Checkpoint, Progress
+from nightshift.learners.oversight import Oversight
+from nightshift.learners.torch.batches import Batch, Batches
+from nightshift.learners.torch.device import compiles, precision_of
+from nightshift.learners.torch.group import Group
+from nightshift.learners.torch.model import Whole
+from nightshift.learners.torch.objective import Objective
+from nightshift.learners.torch.plan import Plan
+from nightshift.learners.torch.rates import share_at
+from nightshift.learners.torch.standing import Standing, Verdict
+from nightshift.learners.torch.state import (
+    FILE,
+    capture,
+    capture_random,
+    fits,
+    optimizer_of,
+    packed,
+    restore,
+    restore_random,
+    unpacked,
+)
+from nightshift.learners.torch.watch import Watch
+from nightshift.spec.learner import Torch
+
+logger = logging.getLogger(__name__)
+
+BOUNDARY = 16
+"""Steps from one boundary to the next: there the loss is looked at, the budget, and whether a checkpoint is due."""
+
+LEARNER = "torch"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a training is made of.
+
+    Attributes:
+        watch: measures the validation loss; None when nothing is watched.
+    """
+
+    whole: Whole
+    objective: Objective
+    batches: Batches
+    watch: Watch | None
+    recipe: Torch
+    plan: Plan
+    device: torch.device
+    group: Group
+    oversight: Oversight
+
+
+class Training:
+    """One training, from its first step or from a checkpoint to its end.
+
+    Everything that shapes the model is in its tensors, in torch's generators and in `standing`; a checkpoint holds
+    all three. The clock only decides at which boundaries one is written.
+    """
+
+    def __init__(self, given: Given) -> None:
+        self._given = given
+        self._whole = given.whole
+        self.standing = Standing()
+        recipe = given.recipe
+        self._optimizer = optimizer_of(
+            self._whole.network.named_parameters(), recipe.rate, recipe.weight_decay
+        )
+        network = given.group.wrap(self._whole)
+        if compiles(recipe, given.device, given.batches.steps * recipe.epochs):
+            network = torch.compile(network)  # type: ignore[assignment]
+        self._network = network
+        self._best = capture(self._whole.network, self._optimizer)
+        self._best_packed: Checkpoint | None = None
+        self._precision = precision_of(recipe, given.device)
+        self._gpu_seconds = 0.0
+        self.resumed_from: Checkpoint | None = None
+
+    def run(self) -> None:
+        """Train to the end; afterwards the network has the weights to keep."""
+        self._go_on()
+        while not self.standing.ended and self.standing.epoch < self._given.recipe.epochs:
+            self._epoch()
+        if self.keeps_best:
+            restore(self._whole.network, self._optimizer, self._best)
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the best state is kept, and not the last."""
+        chosen = self._given.watch is not None and self._given.recipe.early_stopping is not None
+        return chosen or self.standing.went_back
+
+    @property
+    def done(self) -> float:
+        """Epochs done, with the share of the one that has begun."""
+        return self.standing.epoch + self.standing.step / self._given.batches.steps
+
+    def _epoch(self) -> None:
+        given, standing = self._given, self.standing
+        standing.went_back = False
+        given.plan.enter(self._whole.network, standing.epoch)
+        started = time.perf_counter()
+        sum_here = _zero(given.device)
+        goes_on = True
+        for batch in given.batches.of(standing.epoch, standing.step):
+            sum_here += self._step(batch)
+            standing.step += 1
+            standing.rows += batch.rows
+            if standing.step % BOUNDARY == 0 and standing.step < given.batches.steps:
+                goes_on = self._at_boundary(sum_here)
+                sum_here = _zero(given.device)
+                if not goes_on:
+                    break
+        if goes_on:
+            standing.loss_sum += float(given.group.total(sum_here))
+        self._gpu_seconds += time.perf_counter() - started
+        self._close_epoch()
+
+    def _step(self, batch: Batch) -> Tensor:
+        """Learn from one batch; the sum of its losses."""
+        given = self._given
+        self._set_rate()
+        with torch.autocast(given.device.type, torch.bfloat16, enabled=self._precision is torch.bfloat16):
+            outputs = self._network(batch.columns)
+        losses = given.objective.losses(outputs, batch.target)
+        if batch.weight is not None:
+            losses = losses * batch.weight
+        total = losses.sum()
+        self._optimizer.zero_grad(set_to_none=True)
+        # Gradients are averaged over the processes: each one's share counts as often as there are processes.
+        (total * (given.group.ranks / batch.rows)).backward()  # type: ignore[no-untyped-call]
+        if given.recipe.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self._whole.network.parameters(), given.recipe.clip)
+        self._optimizer.step()
+        return total.detach().double()
+
+    def _set_rate(self) -> None:
+        given, standing = self._given, self.standing
+        stretch = given.plan.stretch(standing.epoch)
+        steps = given.batches.steps
+        step = (standing.epoch - stretch.first) * steps + standing.step
+        share = share_at(step, stretch.epochs * steps, given.recipe.warm_up)
+        rate = given.recipe.rate * stretch.share * share * standing.slowed
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+
+    def _at_boundary(self, sum_here: Tensor) -> bool:
+        """Look at the loss and at the budget, and keep a checkpoint if one is due; whether the epoch goes on."""
+        standing = self.standing
+        standing.loss_sum += float(self._given.group.total(sum_here))
+        if not math.isfinite(standing.loss_sum):
+            return False
+        standing.ended = self._spent()
+        if standing.ended:
+            return False
+        self._keep_if_due()
+        return True
+
+    def _spent(self) -> str:
+        return self._given.group.decide(self._given.oversight.spent) or ""
+
+    def _close_epoch(self) -> None:
+        """Look at the validation rows, and decide how it goes on."""
+        given, standing = self._given, self.standing
+        mean = standing.loss_sum / max(standing.rows, 1)
+        standing.epoch += 1
+        standing.begin_epoch()
+        trained = given.objective.trained(mean) if math.isfinite(mean) else math.nan
+        loss = trained
+        if given.watch is not None:
+            loss = given.watch.loss(self._whole, given.group) if math.isfinite(mean) else math.nan
+            standing.history["train"].append(trained)
+            standing.history["validate"].append(loss)
+        self._judge(loss)
+        logger.debug(
+            "train: epoch %d of %d", standing.epoch, given.recipe.epochs,
+            extra={"step": "train", "done": standing.epoch, "total": given.recipe.epochs},
+        )  # fmt: skip
+        if given.watch is not None and math.isfinite(loss) and given.group.rank == 0:
+            given.oversight.looked(float(standing.epoch), loss)
+        standing.ended = standing.ended or self._spent()
+        if not standing.ended:
+            self._keep_if_due()
+
+    def _judge(self, loss: float) -> None:
+        """Keep the state if it is the best, go back to the best if training has gone wrong."""
+        given, standing = self._given, self.standing
+        if given.watch is None and math.isfinite(loss):
+            # Nothing says which state is best: the last one that is sound.
+            standing.best_epoch, verdict = standing.epoch, Verdict.BEST
+        else:
+            verdict = standing.look(loss, given.recipe)
+        if verdict is Verdict.BEST:
+            self._best, self._best_packed = capture(self._whole.network, self._optimizer), None
+        if verdict is Verdict.WRONG:
+            why = (
+                "the validation loss was far above its best"
+                if math.isfinite(loss)
+                else "the loss was no number"
+            )
+            if standing.recover(why, given.recipe):
+                logger.warning("train: %s", standing.notes[-1])
+            restore(self._whole.network, self._optimizer, self._best)
+
+    def _keep_if_due(self) -> None:
+        keeper = self._given.oversight.keeper
+        due = self._given.group.decide(lambda: "yes" if keeper and keeper.is_due(self.done) else None)
+        if due is None:
+            return
+        random = capture_random(self._given.device, self._given.group)
+        if keeper is not None:
+            keeper.keep(lambda: self._checkpoint(random), self._best_checkpoint())
+
+    def _checkpoint(self, random: Mapping[str, Tensor]) -> Checkpoint:
+        held = capture(self._whole.network, self._optimizer)
+        losses = self.standing.history["validate"]
+        return self._packed(self.done, losses[-1] if losses else None, {**held, **random}, self._best_done)
+
+    @property
+    def _best_done(self) -> float:
+        return float(self.standing.best_epoch)
+
+    def _best_checkpoint(self) -> Checkpoint:
+        """The best state as a checkpoint, made once for each best state."""
+        if self._best_packed is None:
+            loss = self.standing.best_loss if math.isfinite(self.standing.best_loss) else None
+            self._best_packed = self._packed(self._best_done, loss, self._best, None)
+        return self._best_packed
+
+    def _packed(
+        self, done: float, loss: float | None, held: Mapping[str, Tensor], best: float | None
+    ) -> Checkpoint:
+        keeper = self._given.oversight.keeper
+        progress = Progress(done, self._given.recipe.epochs, "epoch")
+        run = keeper.run if keeper is not None else ""
+        return Checkpoint(run, LEARNER, progress, loss, self.standing.as_dict(), {FILE: packed(held)}, best)
+
+    def state(self) -> Checkpoint:
+        """The state that the model is of, from which training can go on."""
+        held = self._best if self.keeps_best else capture(self._whole.network, self._optimizer)
+        done = self._best_done if self.keeps_best else float(self.standing.epoch)
+        loss = self.standing.best_loss
+        return self._packed(done, loss if math.isfinite(loss) else None, held, None)
+
+    def _go_on(self) -> None:
+        """Take up the newest checkpoint that can be used, if there is one."""
+        keeper, given = self._given.oversight.keeper, self._given
+        checkpoint = keeper.newest() if keeper is not None else None
+        if keeper is None or checkpoint is None:
+            return
+        held = unpacked(checkpoint.files[FILE], given.device)
+        best = keeper.best_of(checkpoint)
+        if best is None or not fits(self._whole.network, held):
+            logger.warning(
+                "checkpoint: %s is of another network, and training begins anew", checkpoint.progress
+            )
+            return
+        self._best = unpacked(best.files[FILE], given.device)
+        restore(self._whole.network, self._optimizer, held)
+        restore_random(given.device, given.group, held)
+        self.standing = Standing(**checkpoint.state)
+        self.resumed_from = checkpoint
+        logger.info("train: goes on at %s", checkpoint.progress)
+
+    def gpu(self) -> tuple[float, float]:
+        """Seconds of the GPU at work so far, and the most of its memory in MB."""
+        if self._given.device.type != "cuda":
+            return 0.0, 0.0
+        return self._gpu_seconds, torch.cuda.max_memory_allocated(self._given.device) / 1e6
+
+
+def _zero(device: torch.device) -> Tensor:
+    return torch.zeros((), dtype=torch.float64, device=device)
