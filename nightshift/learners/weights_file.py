@@ -23,7 +23,7 @@ def check_safetensors(file: Path) -> None:
         length = int.from_bytes(start, "little")
         text = opened.read(length) if len(start) == 8 and length <= _MOST_HEADER else b""
     try:
-        is_one = isinstance(json.loads(text), dict)
+        is_one = len(text) == length and isinstance(json.loads(text), dict)
     except ValueError:
         is_one = False
     if not is_one:
