@@ -21,7 +21,8 @@ class Settings(BaseSettings):
     Every field is an environment variable: NIGHTSHIFT_HOME, NIGHTSHIFT_PROJECTS, NIGHTSHIFT_STORE,
     NIGHTSHIFT_DATA, NIGHTSHIFT_MEMORY_LIMIT (what DuckDB may use before it spills to disk),
     NIGHTSHIFT_WAIT_SECONDS (how long a run waits for another one of its kind and project: by default not at
-    all, with -1 until that one has ended, as the worker's runs do), NIGHTSHIFT_S3_*; and PREFECT_API_URL,
+    all, with -1 until that one has ended, as the worker's runs do), NIGHTSHIFT_S3_*,
+    NIGHTSHIFT_TUNING_STORAGE (the URL of the database with the searches); and PREFECT_API_URL,
     MLFLOW_TRACKING_URI as everywhere else.
     """
 
@@ -33,6 +34,7 @@ class Settings(BaseSettings):
     data: str = ""
     memory_limit: str = "1GB"
     wait_seconds: float = 0.0
+    tuning_storage: str = ""
     s3_endpoint: str | None = None
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
@@ -64,6 +66,11 @@ class Settings(BaseSettings):
     def tracking_uri(self) -> str:
         """Where MLflow keeps runs and versions: MLFLOW_TRACKING_URI, or SQLite under the home."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.home_path / 'mlflow.db'}"
+
+    @property
+    def tuning_uri(self) -> str:
+        """Where searches keep their trials: NIGHTSHIFT_TUNING_STORAGE, or SQLite under the home."""
+        return self.tuning_storage or f"sqlite:///{self.home_path / 'tuning.db'}"
 
     @property
     def artifacts_path(self) -> Path:

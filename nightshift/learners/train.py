@@ -15,7 +15,7 @@ from nightshift.learners.artifact import MANIFEST, save_model
 from nightshift.learners.encoded import EncodedRows, encode_once
 from nightshift.learners.origin import begun_encoder, open_origin
 from nightshift.learners.overseen import Overseen
-from nightshift.learners.protocol import ALL_ROUNDS, Origin, Part, Task
+from nightshift.learners.protocol import Origin, Part, Task
 from nightshift.learners.registry import learner
 from nightshift.learners.target import Target
 from nightshift.records import Candidate, OriginModel, Resumed, Snapshot
@@ -79,7 +79,7 @@ def train(
         candidate = _fit(project, rows, begins, overseen, temporary)
     # From here on the model is kept: what it would have taken to go on is no longer needed.
     overseen.keeper.forget()
-    shutil.rmtree(encoded)
+    shutil.rmtree(encoded, ignore_errors=True)
     _forget_older(folder)
     candidate = candidate.model_copy(
         update={
@@ -93,7 +93,7 @@ def train(
         "train: %d of %d rounds kept, on %s rows, in %.1f s",
         candidate.best_round, candidate.rounds, f"{candidate.rows['train']:,}", candidate.seconds,
     )  # fmt: skip
-    if candidate.ended != ALL_ROUNDS:
+    if not candidate.ended.startswith("all "):
         logger.info("train: %s", candidate.ended)
     return candidate
 

@@ -16,6 +16,7 @@ from nightshift.spec.drift import Drift
 from nightshift.spec.durations import Duration
 from nightshift.spec.learner import Learner, LightGBM
 from nightshift.spec.night import Night
+from nightshift.spec.tune import Tune
 
 Kind = Literal["binary", "multiclass", "regression"]
 NAME_PATTERN = r"[a-z0-9]+(?:[-_][a-z0-9]+)*"
@@ -102,6 +103,7 @@ class Project(Declaration):
     refit: bool = False
     gates: Gates = Gates()
     drift: Drift = Drift()
+    tune: Tune = Tune()
     night: Night | None = None
     sql_text: str = Field(default="", exclude=True, repr=False)
 
@@ -148,8 +150,11 @@ class Project(Declaration):
 
     @property
     def spec_hash(self) -> str:
-        """SHA-256 of the declaration and its SQL, with `${VAR}` left as written: the same on every machine."""
-        return digest(self.model_dump(mode="json", by_alias=True), self.sql_text)
+        """SHA-256 of the declaration and its SQL, with `${VAR}` left as written: the same on every machine.
+
+        Without `tune`: how a search is done says nothing of the model, and changing it trains nothing again.
+        """
+        return digest(self.model_dump(mode="json", by_alias=True, exclude={"tune"}), self.sql_text)
 
     def split_before(self, as_of: datetime) -> Split:
         """The train, validate and holdout windows that end at `as_of`."""
