@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import mlflow.pyfunc
@@ -11,12 +12,15 @@ from mlflow.types import ColSpec, Schema
 
 from nightshift.dataset.encoder import Encoder
 from nightshift.learners.artifact import ENCODER, Manifest, read_manifest
-from registry.lineage import environment
 
 # Where the native model lies in the folder that is logged.
 MODEL_DATA = "data/model"
 _LOADER = "registry.pyfunc"
-_REQUIREMENTS = ("lightgbm", "pyarrow", "numpy")
+# What loading a model and scoring with it needs, by learner.
+_REQUIREMENTS = {
+    "lightgbm": ("lightgbm", "pyarrow", "numpy"),
+    "torch": ("torch", "safetensors", "tabm", "rtdl-num-embeddings", "pyarrow", "numpy"),
+}
 # Column types as pandas has them.
 _TYPES = {
     "bool": "boolean",
@@ -37,10 +41,12 @@ def save_mlmodel(model: Path, path: Path, metadata: dict[str, str]) -> None:
     """
     encoder = Encoder.from_json((model / ENCODER).read_text(encoding="utf-8"))
     shutil.copytree(model, path / MODEL_DATA)
-    versions = environment()
-    requirements = "".join(f"{name}=={versions[name]}\n" for name in _REQUIREMENTS)
+    manifest = read_manifest(model)
+    requirements = "".join(
+        f"{name}=={version(name).partition('+')[0]}\n" for name in _REQUIREMENTS[manifest.learner]
+    )
     (path / "requirements.txt").write_text(requirements)
-    described = Model(signature=_signature(encoder, read_manifest(model)), metadata=metadata)
+    described = Model(signature=_signature(encoder, manifest), metadata=metadata)
     mlflow.pyfunc.add_to_model(described, loader_module=_LOADER, data=MODEL_DATA)
     described.save(str(path / "MLmodel"))
 

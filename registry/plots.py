@@ -42,6 +42,7 @@ def draw_all(
     history: History | None = None,
     best_round: int | None = None,
     importance: Mapping[str, float] | None = None,
+    unit: str = "round",
 ) -> list[Path]:
     """Draw every figure that there is something to show in, and say where they are.
 
@@ -51,7 +52,8 @@ def draw_all(
         subtitle: which project, window and rows this is about; stands in every figure.
         history: per split ("train", "validate") and metric, the value after each round.
         best_round: the round, counted from 1, whose model is kept.
-        importance: total gain by feature.
+        importance: by feature, in the learner's own measure.
+        unit: what training is counted in: `round` or `epoch`.
     """
     drawn = []
     if curves.roc is not None and curves.precision_recall is not None:
@@ -63,7 +65,7 @@ def draw_all(
     if curves.residuals is not None:
         drawn.append(residuals(folder, curves.residuals, subtitle=subtitle))
     if history is not None:
-        drawn.append(learning_curve(folder, history, best_round, subtitle=subtitle))
+        drawn.append(learning_curve(folder, history, best_round, subtitle=subtitle, unit=unit))
     if importance is not None:
         names, gains = list(importance), list(importance.values())
         drawn.append(feature_importance(folder, names, gains, subtitle=subtitle))

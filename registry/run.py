@@ -87,7 +87,7 @@ def _metrics(submission: Submission) -> list[Metric]:
     now = int(time.time() * 1000)
     training = json.loads((Path(submission.candidate.path) / TRAINING).read_text())
     rounds = [
-        Metric(f"{part}_{name}_by_round", value, now, step)
+        Metric(f"{part}_{name}_by_{submission.project.learner.unit}", value, now, step)
         for part, metrics in training["history"].items()
         for name, values in metrics.items()
         for step, value in enumerate(values, start=1)
@@ -118,7 +118,7 @@ def _params(submission: Submission) -> list[Param]:
     learner = submission.project.learner.model_dump(mode="json")
     split = submission.project.split.model_dump(mode="json", by_alias=True)
     given = {
-        **{name: value for name, value in learner.items() if name != "params"},
+        **{name: value for name, value in learner.items() if name not in ("params", "network_text")},
         **learner["params"],
         **{f"split_{name}": value for name, value in split.items()},
         "rounds_kept": submission.candidate.best_round,
@@ -207,4 +207,5 @@ def _draw(submission: Submission, folder: Path) -> list[Path]:
         history=training["history"],
         best_round=submission.candidate.best_round,
         importance=training["importance"],
+        unit=submission.project.learner.unit,
     )

@@ -55,6 +55,7 @@ class Keeper:
         self._cost: float | None = None
         self._last = clock()
         self._last_done = 0.0
+        self._best_written: float | None = None
 
     @property
     def run(self) -> str:
@@ -94,7 +95,7 @@ class Keeper:
 
         Args:
             take: gives the state; what it holds must not change afterwards.
-            best: the state that its `best` names, when that is not written yet.
+            best: the state that its `best` names; written once.
         """
         self._settle()
         started = self._clock()
@@ -139,8 +140,9 @@ class Keeper:
 
     def _write(self, checkpoint: Checkpoint, best: Checkpoint | None) -> float:
         started = self._clock()
-        if best is not None:
+        if best is not None and best.progress.done != self._best_written:
             self._store.write(_name(self._folder, "best", best.progress.done), best.to_bytes())
+            self._best_written = best.progress.done
         self._store.write(_name(self._folder, "at", checkpoint.progress.done), checkpoint.to_bytes())
         self._prune(checkpoint)
         return self._clock() - started

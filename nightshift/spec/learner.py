@@ -89,6 +89,11 @@ class LightGBM(Recipe):
         return self
 
     @property
+    def unit(self) -> str:
+        """What its length is counted in."""
+        return "round"
+
+    @property
     def length(self) -> int:
         """At most so many rounds."""
         return self.rounds
@@ -108,7 +113,7 @@ class Torch(Recipe):
         warm_up: the share of all steps.
         clip: the greatest norm of all gradients together; null for none.
         precision: `auto` is bf16 on a GPU that has it, else float32.
-        network_text: the text of the file of a user's own network.
+        network_text: the text of the file of a user's own network; read, and not declared.
         compile: `auto` compiles where it pays: on a GPU, for trainings that are long enough.
         deterministic: the same seed gives the same bits on the same machine.
         mode: with `from_model`: `fine_tune` goes through the phases; `feature_extraction` trains the head alone.
@@ -132,12 +137,17 @@ class Torch(Recipe):
     mode: Literal["fine_tune", "feature_extraction"] = "fine_tune"
     phases: tuple[Phase, ...] = ()
     params: dict[str, Any] = Field(default_factory=dict)
-    network_text: str = Field(default="", exclude=True, repr=False)
+    network_text: str = Field(default="", repr=False)
 
     @model_validator(mode="after")
     def _counts_epochs(self) -> Self:
         _refuse_unit(self.checkpoint, "rounds", "networks are trained in epochs: write 1 epoch, 30s or auto")
         return self
+
+    @property
+    def unit(self) -> str:
+        """What its length is counted in."""
+        return "epoch"
 
     @property
     def length(self) -> int:

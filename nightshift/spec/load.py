@@ -10,6 +10,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from nightshift.errors import RequestError, did_you_mean
+from nightshift.spec.learner import Learner, Torch
+from nightshift.spec.network_file import network_text
 from nightshift.spec.project import NAME_PATTERN, Project
 
 FILE_NAME = "project.yaml"
@@ -68,7 +70,24 @@ def read_project(path: Path) -> Project:
             where=f"{path}: name",
             remedy="give both the same name",
         )
-    return project.model_copy(update={"sql_text": _read_sql(path.parent, project.dataset.sql, path)})
+    read = {
+        "sql_text": _read_sql(path.parent, project.dataset.sql, path),
+        "learner": _with_network(project, path),
+    }
+    return project.model_copy(update=read)
+
+
+def _with_network(project: Project, path: Path) -> Learner:
+    """The learner with the text of the file of a user's own network."""
+    if not isinstance(project.learner, Torch):
+        return project.learner
+    where = f"{path}: learner.network"
+    if project.learner.network_text:
+        raise RequestError(
+            "unknown key 'network_text'", where=str(path), remedy="name the file: learner.network"
+        )
+    text = network_text(project.learner.network, path.parent.parent, where)
+    return project.learner.model_copy(update={"network_text": text})
 
 
 def _read_sql(folder: Path, name: str, path: Path) -> str:
@@ -143,7 +162,7 @@ def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
         field.alias or name
         for model in models
         for name, field in model.model_fields.items()
-        if not field.exclude
+        if field.repr  # without: what is read beside project.yaml
     }
     return sorted(names)
 
