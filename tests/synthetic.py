@@ -98,6 +98,8 @@ class World:
                 "params": {"num_leaves": 7, "num_threads": 1},
             },
         }
+        if changes.get("learner", {}).get("kind", "lightgbm") != "lightgbm":
+            del declared["learner"]  # other kinds have other keys
         for key, value in changes.items():
             declared[key] = {**declared.get(key, {}), **value} if isinstance(value, dict) else value
         folder = self.settings.projects / self.name

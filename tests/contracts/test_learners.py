@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 
 from nightshift.dataset.encoder import Encoder, Feature
 from nightshift.errors import DataRefusedError, RequestError
@@ -20,16 +22,34 @@ from nightshift.learners.registry import learner as learner_of
 from nightshift.learners.train import MODEL, TRAINING, train
 from nightshift.records import Candidate
 from nightshift.scoring.scorer import Scorer
+from nightshift.spec.learner import Learner
 from nightshift.spec.project import Kind
 from tests.synthetic import AS_OF, CITIES, World, rows_of, snapshot
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-LEARNERS: tuple[str, ...] = ("lightgbm",)
+LEARNERS: tuple[str, ...] = tuple(
+    get_args(one.model_fields["kind"].annotation)[0] for one in get_args(get_args(Learner)[0])
+)
+# A short training of each kind, of which twelve rounds or epochs are the most.
+RECIPES: dict[str, dict[str, Any]] = {
+    "lightgbm": {"rounds": 12, "early_stopping": 4, "params": {"num_leaves": 7, "num_threads": 1}},
+    "torch": {"epochs": 12, "early_stopping": 4, "batch_size": 128, "rate": 0.01, "plateau": None,
+              "params": {"layers": [8]}},
+}  # fmt: skip
 CLASSES = ["low", "mid", "top"]
 FEATURES = ["x", "gap", "n", "city"]
 METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "rmse"}
 every_kind = pytest.mark.parametrize("kind", KINDS)
 every_learner = pytest.mark.parametrize("learner", LEARNERS)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Two test processes whose threads wait for each other take minutes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def fit(world: World, mark: str = "mark", **changes: Any) -> Candidate:
@@ -85,7 +105,7 @@ def ours(candidate: Candidate, frame: pd.DataFrame) -> np.ndarray:
 def test_two_fits_in_two_homes_give_the_same_bytes(tmp_path: Path, kind: Kind, learner: str) -> None:
     folders = []
     for place in ("a", "b"):
-        candidate = fit(made(tmp_path / place, kind), learner={"kind": learner})
+        candidate = fit(made(tmp_path / place, kind), learner={"kind": learner, **RECIPES[learner]})
         folders.append(Path(candidate.path) / MODEL)
     names = sorted(path.name for path in folders[0].iterdir())
     assert names == sorted(path.name for path in folders[1].iterdir())
@@ -97,7 +117,7 @@ def test_two_fits_in_two_homes_give_the_same_bytes(tmp_path: Path, kind: Kind, l
 @every_kind
 def test_a_saved_model_scores_as_before(tmp_path: Path, kind: Kind, learner: str) -> None:
     frame = rows_of(kind)
-    candidate = fit(made(tmp_path, kind), learner={"kind": learner})
+    candidate = fit(made(tmp_path, kind), learner={"kind": learner, **RECIPES[learner]})
     scorer = Scorer.load(Path(candidate.path) / MODEL)
     again = tmp_path / "again"
     again.mkdir()
@@ -116,7 +136,7 @@ def test_a_saved_model_scores_as_before(tmp_path: Path, kind: Kind, learner: str
 
 @every_learner
 def test_a_file_that_was_changed_is_not_loaded(tmp_path: Path, learner: str) -> None:
-    candidate = fit(made(tmp_path, "binary"), learner={"kind": learner})
+    candidate = fit(made(tmp_path, "binary"), learner={"kind": learner, **RECIPES[learner]})
     folder = Path(candidate.path) / MODEL
     manifest = json.loads((folder / "manifest.json").read_text())
     for name in manifest["files"]:
@@ -209,7 +229,11 @@ def test_with_nothing_to_watch_every_round_of_the_recipe_is_trained(
     columns = pa.table({name: random.normal(size=300).astype(np.float32) for name in ("a", "b")})
     label = random.integers(0, 3 if kind == "multiclass" else 2, 300).astype(np.float64)
     part = Part(columns, label, None)
-    recipe = World(tmp_path, kind=kind).declare(learner={"kind": learner, "early_stopping": None}).learner
+    recipe = (
+        World(tmp_path, kind=kind)
+        .declare(learner={"kind": learner, **RECIPES[learner], "early_stopping": None})
+        .learner
+    )
     encoder = Encoder(tuple(Feature(name, "number", "float") for name in ("a", "b")))
     classes = ("a", "b", "c") if kind == "multiclass" else ("0", "1")
     alone, watched = (

@@ -17,8 +17,9 @@ MOST_ROWS, MOST_SCORED = 2048, 400_000
 def importance_of(whole: Whole, objective: Objective, inputs: Inputs, part: Part) -> dict[str, float]:
     """How far the scores move, in the mean over training rows, when a column is not told.
 
-    Not told is its median for a number, and the commonest value for a category. The unit is that of a score: a change
-    of the probability, of a regression of its value. Evenly spaced rows, and one pass a column: nothing is drawn.
+    Not told is the median of a number (where it mostly is missing: that it is), and the commonest value of a
+    category. The unit is that of a score: a change of the probability, of a regression of its value. Evenly spaced
+    rows, and one pass a column: nothing is drawn.
 
     Args:
         whole: on any device; put into evaluation.
@@ -28,6 +29,7 @@ def importance_of(whole: Whole, objective: Objective, inputs: Inputs, part: Part
     places = np.unique(np.linspace(0, rows.count - 1, count).astype(np.int64))
     columns = torch.from_numpy(rows.gather(places))
     untold = {one.place: float(np.interp(0.0, one.marks, one.knots)) for one in inputs.numbers}
+    untold |= {one.place: np.nan for one in inputs.numbers if columns[one.place].isnan().float().mean() > 0.5}
     # The code of what is missing is none at all; the others begin at 1.
     untold |= {one.place: float(one.typical - 1) if one.typical else np.nan for one in inputs.categories}
     names = {one.place: one.name for one in inputs.numbers}

@@ -32,12 +32,14 @@ class Category:
         size: how many different values the network knows: 0 is missing, then the vocabulary, and last what was never
             seen in training.
         typical: the commonest of them in training.
+        width: of its embedding, where another model's was taken over; 0 for what suits the size.
     """
 
     name: str
     place: int
     size: int
     typical: int
+    width: int = 0
 
 
 @dataclass(frozen=True)

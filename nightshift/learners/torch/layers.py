@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Literal
 
@@ -69,9 +70,12 @@ class ColumnLayer(nn.Module):
         self.by_pieces: nn.Module | None = None
         if count and params.numbers == "piecewise":
             bins = [_bins(number, params.bins) for number in inputs.numbers]
-            self.by_pieces = PiecewiseLinearEmbeddings(
-                bins, params.number_size, activation=False, version="B"
-            )
+            with warnings.catch_warnings():
+                # A column of two values has one piece, and that is as it should be.
+                warnings.filterwarnings("ignore", ".*has just two bin edges")
+                self.by_pieces = PiecewiseLinearEmbeddings(
+                    bins, params.number_size, activation=False, version="B"
+                )
         self.categories = nn.ModuleList(
             _embedding(category, params.category_size) for category in inputs.categories
         )
@@ -98,7 +102,7 @@ def _embedding(category: Category, most: int) -> nn.Embedding:
 
     The size grows as 1.6 n^0.56, as fast.ai found it to do well.
     """
-    size = min(most, round(1.6 * category.size**0.56))
+    size = category.width or min(most, round(1.6 * category.size**0.56))
     embedding = nn.Embedding(category.size, size)
     nn.init.uniform_(embedding.weight, -(size**-0.5), size**-0.5)
     with torch.no_grad():
