@@ -89,3 +89,27 @@ def nightly(
     from deployments.nights import nightly_projects
 
     nightly_projects(screen(as_json), projects or [], moment(as_of), every=every)
+
+
+@app.command()
+def tune(
+    project: Project,
+    budget: Annotated[
+        str, typer.Option(help="How many trials, or how long: 20, 10m, 2h. What was tried before counts.")
+    ] = "20",
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="The moment the search pretends is now, UTC. Default: the last midnight, so that it can go on.",
+        ),
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", "--apply", help="Write the best parameters into project.yaml.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Search for better parameters, and show the change of project.yaml that they would be."""
+    from deployments.tune import tune_project
+
+    tune_project(screen(as_json), project, budget, moment(as_of), accept=accept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import median
 
 MARKS = 10
@@ -19,6 +20,28 @@ class PrunedError(Exception):
     """Raised through a learner's look to end a trial that leads nowhere. It never leaves the search."""
 
 
+@dataclass(frozen=True)
+class Peer:
+    """An earlier trial of the same learner: its losses by mark, and whether it went through all folds."""
+
+    losses: Losses
+    is_complete: bool
+
+    def at(self, mark: int) -> float | None:
+        """Its best loss up to a mark: infinite when it was given up before; None when it never looked so early.
+
+        Without those that were given up, every mark would be passed by the better half of those that passed the one
+        before, and in the end by nobody.
+        """
+        if mark in self.losses:
+            return self.losses[mark]
+        if not self.is_complete:
+            return math.inf
+        first = (mark - 1) // MARKS * MARKS  # a training that stops early stays at what it had
+        before = [each for each in self.losses if first < each < mark]
+        return self.losses[max(before)] if before else None
+
+
 class Watch:
     """Hears of one trial's looks, and ends it when it is worse than the median of the trials before it.
 
@@ -26,14 +49,14 @@ class Watch:
     same mark of the same fold. After Golovin et al., Google Vizier, KDD 2017, section 3.2.2: the median stopping rule.
 
     Args:
-        earlier: the losses by mark of each trial before it that is of the same learner.
+        earlier: the trials before it that are of the same learner.
         tell: told of every mark that is passed, and of the best loss up to it.
         is_late: whether the time of the whole search is up.
     """
 
     def __init__(
         self,
-        earlier: Sequence[Losses] = (),
+        earlier: Sequence[Peer] = (),
         tell: Callable[[int, float], None] = lambda mark, loss: None,
         is_late: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -60,11 +83,11 @@ class Watch:
             raise PrunedError(f"worse than most trials on fold {fold + 1}, at {passed * 100 // MARKS} %")
 
 
-def is_worse(mark: int, best: float, earlier: Sequence[Losses]) -> bool:
+def is_worse(mark: int, best: float, earlier: Sequence[Peer]) -> bool:
     """Whether the best loss up to a mark is worse than the median of the earlier trials' at that mark.
 
-    >>> is_worse(1, 0.9, [{1: 0.5}, {1: 0.6}, {1: 0.7}, {1: 0.8}])
+    >>> is_worse(1, 0.9, [Peer({1: loss}, is_complete=True) for loss in (0.5, 0.6, 0.7, 0.8)])
     True
     """
-    peers = [losses[mark] for losses in earlier if mark in losses]
+    peers = [loss for peer in earlier if (loss := peer.at(mark)) is not None]
     return len(peers) >= LEAST_PEERS and best > median(peers)

@@ -14,7 +14,7 @@ from nightshift.settings import Settings
 from nightshift.spec.ranges import Choice
 from nightshift.tuning.budget import SearchBudget
 from nightshift.tuning.found import Tried
-from nightshift.tuning.pruning import PrunedError, Watch
+from nightshift.tuning.pruning import Peer, PrunedError, Watch
 from nightshift.tuning.space import AnyRecipe, Space, learner_name
 from nightshift.tuning.study import end, open_study, sampler, storage_faults, tried_in
 
@@ -97,7 +97,7 @@ def _try_one(
         ended = ended.model_copy(update=_outcome(measured))
     except PrunedError as error:
         ended = ended.model_copy(update={"note": str(error)})
-    except RequestError as error:
+    except (RequestError, DataRefusedError) as error:
         if not tried:
             raise
         ended = ended.model_copy(update={"state": "refused", "note": error.what})
@@ -114,7 +114,8 @@ def _try_one(
 def _watch(trial: Trial, plan: Plan, peers: list[Tried], is_late: Callable[[], bool]) -> Watch:
     # Optuna ranks what was pruned by its last report, in the direction of the metric.
     sign = -1.0 if plan.greater_is_better else 1.0
-    return Watch([one.losses for one in peers], lambda mark, loss: trial.report(sign * loss, mark), is_late)
+    before = [Peer(one.losses, one.state == "complete") for one in peers if one.state != "refused"]
+    return Watch(before, lambda mark, loss: trial.report(sign * loss, mark), is_late)
 
 
 def _outcome(measured: Measured) -> dict[str, object]:

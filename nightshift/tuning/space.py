@@ -43,13 +43,12 @@ class Arm:
             for name, value in row.along:
                 part.setdefault(name, value)
         try:
-            made = type(self.recipe).model_validate(declared)
+            return type(self.recipe).model_validate(declared)
         except ValidationError as error:
             raise RequestError(
                 f"these parameters make no {self.name}: {error.errors()[0]['msg']}",
                 where="tune.ranges", remedy="narrow the range of one of them",
             ) from error  # fmt: skip
-        return _with_network_text(made, self.recipe)
 
 
 @dataclass(frozen=True)
@@ -107,19 +106,13 @@ def learner_name(recipe: AnyRecipe) -> str:
 def _another(name: str, declared: AnyRecipe) -> AnyRecipe:
     """The recipe of a learner that is not the declared one: what all learners share, and defaults beside it."""
     if isinstance(declared, Torch) and name != "lightgbm":
-        return declared.model_copy(update={"network": name, "params": {}})
+        return declared.model_copy(update={"network": name, "network_text": "", "params": {}})
     shared = {key: getattr(declared, key) for key in Recipe.model_fields}
     return (
         LightGBM(kind="lightgbm", **shared)
         if name == "lightgbm"
         else Torch(kind="torch", network=name, **shared)
     )
-
-
-def _with_network_text(made: AnyRecipe, base: AnyRecipe) -> AnyRecipe:
-    """The text of a user's own network is no key of project.yaml, and travels beside it."""
-    text = getattr(base, "network_text", "")
-    return made.model_copy(update={"network_text": text}) if text else made
 
 
 def _suggest(trial: Trial, name: str, row: Range) -> Any:

@@ -92,6 +92,4 @@ def sampler(seed: int, place: int) -> BaseSampler:
     from optuna.samplers import TPESampler
 
     drawn = int(np.random.SeedSequence([seed, place]).generate_state(1)[0])
-    return TPESampler(
-        seed=drawn, n_startup_trials=_STARTUP_TRIALS, multivariate=False, warn_independent_sampling=False
-    )
+    return TPESampler(seed=drawn, n_startup_trials=_STARTUP_TRIALS, multivariate=False)

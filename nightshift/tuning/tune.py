@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from nightshift.errors import RequestError
 from nightshift.evaluation.evaluate import deciding_metric
@@ -15,6 +16,7 @@ from nightshift.tuning.folds import measured_on_folds
 from nightshift.tuning.found import Found
 from nightshift.tuning.search import Plan, search
 from nightshift.tuning.space import space_of
+from nightshift.windows import moment
 
 
 def tune(
@@ -72,3 +74,10 @@ def plan_of(project: Project, snapshot: Snapshot, budget: SearchBudget) -> Plan:
         greater_is_better=deciding.greater_is_better,
         budget=budget,
     )
+
+
+def midnight(as_of: datetime | None) -> datetime:
+    """As-of in UTC; by default the last midnight: a search that is called again within the day goes on."""
+    if as_of is not None:
+        return moment(as_of)
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
