@@ -16,6 +16,7 @@ from nightshift.spec.training import (
     Phase,
     Plateau,
     Reweight,
+    default_phases,
 )
 
 
@@ -149,14 +150,35 @@ class Torch(Recipe):
         """What its length is counted in."""
         return "epoch"
 
+    @model_validator(mode="after")
+    def _transfers_from_a_model(self) -> Self:
+        if self.from_model is None and (self.phases or self.mode == "feature_extraction"):
+            raise ValueError("phases and mode: feature_extraction need from_model, the model to begin with")
+        if self.phases and self.mode == "feature_extraction":
+            raise ValueError("mode: feature_extraction trains the head alone, and has no phases")
+        taken = sum(phase.epochs for phase in self.phases)
+        if taken > self.epochs:
+            raise ValueError(f"the phases take {taken} epochs, and learner.epochs is {self.epochs}")
+        if self.from_model is not None and self.processes > 1:
+            raise ValueError("with from_model a network is trained by one process: leave processes out")
+        return self
+
+    @property
+    def transfer_phases(self) -> tuple[Phase, ...]:
+        """The stretches of a training that begins with another model."""
+        if self.mode == "feature_extraction":
+            return (Phase(train="head", epochs=self.epochs),)
+        return self.phases or default_phases(self.epochs)
+
     @property
     def length(self) -> int:
         """At most so many epochs."""
         return self.epochs
 
     def of_length(self, epochs: int) -> Torch:
-        """The same recipe for exactly so many epochs."""
-        return self.model_copy(update={"epochs": epochs, "early_stopping": None})
+        """The same recipe for exactly so many epochs; where layers are unfrozen does not move."""
+        phases = self.transfer_phases if self.from_model is not None and self.mode == "fine_tune" else ()
+        return self.model_copy(update={"epochs": epochs, "early_stopping": None, "phases": phases})
 
 
 Learner = Annotated[LightGBM | Torch, Field(discriminator="kind")]

@@ -192,3 +192,20 @@ class Phase(Declaration):
         if self.train == "head":
             return 0
         return None if self.unfreeze == "all" else int(str(self.unfreeze).removeprefix("last:"))
+
+
+def default_phases(epochs: int) -> tuple[Phase, ...]:
+    """The phases of a transfer that declares none: the head, then the layers nearest to it, then all of them.
+
+    The first two take 3 epochs each, or a third each of a shorter training; the last takes the rest.
+
+    >>> [phase.epochs for phase in default_phases(30)], [phase.epochs for phase in default_phases(2)]
+    ([3, 3, 24], [1, 1])
+    """
+    each = min(3, max(1, epochs // 3))
+    phases = (
+        Phase(train="head", epochs=each),
+        Phase(unfreeze="last:2", epochs=each, rate="0.1x"),
+        Phase(unfreeze="all", epochs=max(1, epochs - 2 * each), rate="0.01x"),
+    )
+    return phases[:epochs]

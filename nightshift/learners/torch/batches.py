@@ -1,10 +1,10 @@
 """The rows of an epoch in an order of their own, batch by batch, in bounded memory.
 
 An epoch's order is drawn from the seed and the epoch's number, so that it needs no state: whoever knows how many steps
-were done goes on in the middle. Rows are picked block by block. The places of a block's rows are sorted first, so that
-the disk is read forward, and batches are cut from the block in the drawn order. Memory beside the mapped file: 4 bytes
-a row for the order, 4 to 8 for the label, 4 for a weight, and one block of at most BLOCK_BYTES; or, of a table that is
-not larger than RESIDENT_BYTES (on a GPU: than a quarter of its free memory), the table itself, once.
+were done goes on in the middle. Rows are picked and prepared block by block. The places of a block's rows are sorted
+first, so that the disk is read forward, and batches are cut from the block in the drawn order. Memory beside the mapped
+file: 4 bytes a row for the order, 4 to 8 for the label, 4 for a weight, and blocks of about BLOCK_BYTES; or, of a table
+that is not larger than RESIDENT_BYTES (on a GPU: than a quarter of its free memory), all its rows, prepared once.
 """
 
 from __future__ import annotations
@@ -19,44 +19,64 @@ from torch import Tensor
 
 from nightshift.learners.protocol import Floats, Part
 from nightshift.learners.torch.objective import Objective
+from nightshift.learners.torch.prepare import Prepare
 from nightshift.learners.torch.rows import Places, Rows
 
 BLOCK_BYTES = 16_000_000
 RESIDENT_BYTES = 64_000_000
+PREPARED_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows on the device: float32 columns (columns, rows), their target (rows,), and their weight if any.
+    """Rows on the device: numbers (rows, width), codes (rows, categories), target (rows,), and a weight a row if any.
 
     Attributes:
         rows: how many the whole batch has, over all processes.
     """
 
-    columns: Tensor
+    numbers: Tensor
+    codes: Tensor
     target: Tensor
     weight: Tensor | None
     rows: int
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Prepared rows on the device, with target and weight."""
+
+    numbers: Tensor
+    codes: Tensor
+    target: Tensor
+    weight: Tensor | None
+
+    def batch(self, places: Tensor, rows: int) -> Batch:
+        """Some of these rows."""
+        weight = None if self.weight is None else self.weight.index_select(0, places)
+        return Batch(
+            self.numbers.index_select(0, places), self.codes.index_select(0, places).long(),
+            self.target.index_select(0, places), weight, rows,
+        )  # fmt: skip
 
 
 class Batches:
     """The batches of a training part. The mean weight of all rows is 1, so that weights do not change the rate."""
 
     def __init__(
-        self, part: Part, objective: Objective, size: int, seed: int, device: torch.device,
+        self, part: Part, objective: Objective, prepare: Prepare, size: int, seed: int, device: torch.device,
         rank: int = 0, ranks: int = 1,
     ) -> None:  # fmt: skip
         self._rows = Rows(part.features)
         self._target = torch.from_numpy(objective.target(part.label))
         self._weight = None if part.weight is None else torch.from_numpy(_of_mean_one(part.weight))
-        self._size, self._seed, self._device = size, seed, device
+        self._prepare, self._device = prepare, device
+        self._size, self._seed = size, seed
         self._rank, self._ranks = rank, ranks
         self.count = self._rows.count
-        self._resident: Tensor | None = None
+        self._resident: _Block | None = None
         if 4 * self.count * self._rows.width <= _most_resident(device):
-            self._resident = torch.from_numpy(self._rows.gather(np.arange(self.count))).to(device)
-            self._target = self._target.to(device)
-            self._weight = None if self._weight is None else self._weight.to(device)
+            self._resident = self._block(np.arange(self.count))
 
     @property
     def steps(self) -> int:
@@ -69,7 +89,7 @@ class Batches:
         order: Places = np.arange(self.count, dtype=np.int32 if self.count < 2**31 else np.int64)
         np.random.default_rng([self._seed, epoch]).shuffle(order)
         if self._resident is not None:
-            yield from self._from_memory(order, first)
+            yield from self._from_memory(self._resident, order, first)
         else:
             yield from self._from_disk(order, first)
 
@@ -87,15 +107,11 @@ class Batches:
         begin, end = self._bounds(step)
         return end - begin
 
-    def _from_memory(self, order: Places, first: int) -> Iterator[Batch]:
-        assert self._resident is not None
+    def _from_memory(self, block: _Block, order: Places, first: int) -> Iterator[Batch]:
         places = torch.from_numpy(order).to(self._device)
         for step in range(first, self.steps):
             begin, end = self._share(step)
-            chosen = places[begin:end]
-            columns = self._resident.index_select(1, chosen)
-            weight = None if self._weight is None else self._weight.index_select(0, chosen)
-            yield Batch(columns, self._target.index_select(0, chosen), weight, self._rows_of(step))
+            yield block.batch(places[begin:end], self._rows_of(step))
 
     def _from_disk(self, order: Places, first: int) -> Iterator[Batch]:
         at_once = max(1, BLOCK_BYTES // (4 * self._rows.width * max(1, self._size // self._ranks)))
@@ -103,23 +119,27 @@ class Batches:
             shares = [self._share(step) for step in range(start, min(start + at_once, self.steps))]
             drawn = np.concatenate([order[begin:end] for begin, end in shares])
             turn = np.argsort(drawn, kind="stable")
-            places = drawn[turn].astype(np.int64)
             back = np.empty(len(drawn), dtype=np.int64)
             back[turn] = np.arange(len(drawn))
-            block = torch.from_numpy(self._rows.gather(places)).to(self._device)
-            chosen = torch.from_numpy(places)
-            target = self._target.index_select(0, chosen).to(self._device)
-            weight = None if self._weight is None else self._weight.index_select(0, chosen).to(self._device)
-            where, done = torch.from_numpy(back).to(self._device), 0
+            block, where = self._block(drawn[turn]), torch.from_numpy(back).to(self._device)
+            done = 0
             for step, (begin, end) in enumerate(shares, start=start):
-                own = where[done : done + end - begin]
+                yield block.batch(where[done : done + end - begin], self._rows_of(step))
                 done += end - begin
-                yield Batch(
-                    block.index_select(1, own),
-                    target.index_select(0, own),
-                    None if weight is None else weight.index_select(0, own),
-                    self._rows_of(step),
-                )
+
+    def _block(self, places: Places) -> _Block:
+        """The rows at these ascending places, prepared; at no moment is more than a part of them there twice."""
+        numbers, codes = [], []
+        for start in range(0, len(places), PREPARED_AT_ONCE):
+            columns = torch.from_numpy(self._rows.gather(places[start : start + PREPARED_AT_ONCE]))
+            with torch.no_grad():
+                made = self._prepare(columns.to(self._device))
+            numbers.append(made[0])
+            codes.append(made[1].int())
+        chosen = torch.from_numpy(places.astype(np.int64))
+        weight = None if self._weight is None else self._weight.index_select(0, chosen).to(self._device)
+        target = self._target.index_select(0, chosen).to(self._device)
+        return _Block(torch.cat(numbers), torch.cat(codes), target, weight)
 
 
 def _of_mean_one(weight: Floats) -> npt.NDArray[np.float32]:

@@ -19,9 +19,11 @@ from nightshift.learners.torch.importance import importance_of
 from nightshift.learners.torch.loop import Given, Training
 from nightshift.learners.torch.model import Description, TorchModel, Whole, load_model
 from nightshift.learners.torch.objective import Objective
-from nightshift.learners.torch.plan import Everything
+from nightshift.learners.torch.phases import Phases
+from nightshift.learners.torch.plan import Everything, Plan
 from nightshift.learners.torch.rows import Rows
 from nightshift.learners.torch.statistics import learn_inputs
+from nightshift.learners.torch.transfer import Transfer
 from nightshift.learners.torch.watch import Watch
 from nightshift.spec.learner import Torch
 
@@ -48,8 +50,6 @@ def _refuse_unbuilt(task: Task, recipe: Torch) -> None:
     """Nothing that is declared is passed over in silence."""
     asked = {
         "learner.processes": recipe.processes > 1,
-        "learner.from_model": task.origin is not None,
-        "learner.phases": bool(recipe.phases),
     }
     for key, is_asked in asked.items():
         if is_asked:
@@ -67,30 +67,47 @@ def fit_in(group: Group, task: Task, recipe: Torch, oversight: Oversight) -> Fit
     with set_up(device, recipe.seed, deterministic=recipe.deterministic):
         objective = Objective.of(task.kind, len(task.classes), task.train.label)
         inputs = learn_inputs(task.encoder, Rows(task.train.features))
+        transfer = None if task.origin is None else Transfer.of(task.origin, recipe, task.encoder, inputs)
+        inputs = inputs if transfer is None else transfer.inputs
         described = Description(recipe.network, recipe.params, recipe.network_text, inputs, objective)
         whole = described.build()
+        plan: Plan = Everything(recipe.epochs)
+        notes: tuple[str, ...] = ()
+        if transfer is not None:
+            notes = transfer.take_over(whole.network)
+            plan = Phases(recipe.transfer_phases)
+            recipe = recipe.model_copy(update={"epochs": min(recipe.epochs, plan.epochs)})
         check_outputs(whole, described, task.train)
         # What is drawn from now on is dropped rows of each process's own.
         seed_all(device, recipe.seed * 1_000_003 + group.rank + 1)
+        whole = whole.to(device)
         batches = Batches(
-            task.train, objective, recipe.batch_size, recipe.seed, device, group.rank, group.ranks
+            task.train,
+            objective,
+            whole.prepare,
+            recipe.batch_size,
+            recipe.seed,
+            device,
+            group.rank,
+            group.ranks,
         )
         watch = None if task.validate is None else Watch(task.validate, objective, device)
         training = Training(
             Given(
-                whole.to(device),
+                whole,
                 objective,
                 batches,
                 watch,
                 recipe,
-                Everything(recipe.epochs),
+                plan,
                 device,
                 group,
                 oversight,
             )
         )
         training.run()
-        return _fitted(training, described, whole, task, oversight)
+        fitted = _fitted(training, described, whole, task, oversight)
+        return replace(fitted, notes=(*notes, *fitted.notes))
 
 
 def _fitted(

@@ -14,7 +14,7 @@ from torch import Tensor
 from nightshift.checkpoints.checkpoint import Checkpoint, Progress
 from nightshift.learners.oversight import Oversight
 from nightshift.learners.torch.batches import Batch, Batches
-from nightshift.learners.torch.device import compiles, precision_of
+from nightshift.learners.torch.device import be_deterministic_when_compiled, compiles, precision_of
 from nightshift.learners.torch.group import Group
 from nightshift.learners.torch.model import Whole
 from nightshift.learners.torch.objective import Objective
@@ -77,8 +77,9 @@ class Training:
         self._optimizer = optimizer_of(
             self._whole.network.named_parameters(), recipe.rate, recipe.weight_decay
         )
-        network = given.group.wrap(self._whole)
+        network = given.group.wrap(self._whole.network)
         if compiles(recipe, given.device, given.batches.steps * recipe.epochs):
+            be_deterministic_when_compiled()
             network = torch.compile(network)  # type: ignore[assignment]
         self._network = network
         self._best = capture(self._whole.network, self._optimizer)
@@ -109,6 +110,8 @@ class Training:
     def _epoch(self) -> None:
         given, standing = self._given, self.standing
         standing.went_back = False
+        if standing.step == 0 and standing.epoch == given.plan.stretch(standing.epoch).first:
+            standing.begin_stretch()
         given.plan.enter(self._whole.network, standing.epoch)
         started = time.perf_counter()
         sum_here = _zero(given.device)
@@ -132,7 +135,7 @@ class Training:
         given = self._given
         self._set_rate()
         with torch.autocast(given.device.type, torch.bfloat16, enabled=self._precision is torch.bfloat16):
-            outputs = self._network(batch.columns)
+            outputs = self._network(batch.numbers, batch.codes)
         losses = given.objective.losses(outputs, batch.target)
         if batch.weight is not None:
             losses = losses * batch.weight
@@ -189,6 +192,7 @@ class Training:
         )  # fmt: skip
         if given.watch is not None and math.isfinite(loss) and given.group.rank == 0:
             given.oversight.looked(float(standing.epoch), loss)
+        self._tell_gpu()
         standing.ended = standing.ended or self._spent()
         if not standing.ended:
             self._keep_if_due()
@@ -200,7 +204,7 @@ class Training:
             # Nothing says which state is best: the last one that is sound.
             standing.best_epoch, verdict = standing.epoch, Verdict.BEST
         else:
-            verdict = standing.look(loss, given.recipe)
+            verdict = standing.look(loss, given.recipe, may_stop=given.plan.is_last(standing.epoch - 1))
         if verdict is Verdict.BEST:
             self._best, self._best_packed = capture(self._whole.network, self._optimizer), None
         if verdict is Verdict.WRONG:
@@ -273,11 +277,11 @@ class Training:
         self.resumed_from = checkpoint
         logger.info("train: goes on at %s", checkpoint.progress)
 
-    def gpu(self) -> tuple[float, float]:
-        """Seconds of the GPU at work so far, and the most of its memory in MB."""
-        if self._given.device.type != "cuda":
-            return 0.0, 0.0
-        return self._gpu_seconds, torch.cuda.max_memory_allocated(self._given.device) / 1e6
+    def _tell_gpu(self) -> None:
+        device = self._given.device
+        if device.type == "cuda":
+            peak_mb = torch.cuda.max_memory_allocated(device) / 1e6
+            self._given.oversight.took_gpu(self._gpu_seconds, peak_mb)
 
 
 def _zero(device: torch.device) -> Tensor:

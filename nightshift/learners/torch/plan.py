@@ -29,6 +29,10 @@ class Plan(Protocol):
         """The stretch that `epoch`, from 0, belongs to."""
         ...
 
+    def is_last(self, epoch: int) -> bool:
+        """Whether no stretch comes after that of `epoch`: only then may training stop early."""
+        ...
+
     def enter(self, network: nn.Module, epoch: int) -> None:
         """Put the network into training, and make those layers learn that are to learn in `epoch`."""
         ...
@@ -43,6 +47,10 @@ class Everything:
     def stretch(self, epoch: int) -> Stretch:
         """See `Plan.stretch`."""
         return Stretch(0, self.epochs)
+
+    def is_last(self, epoch: int) -> bool:
+        """See `Plan.is_last`."""
+        return True
 
     def enter(self, network: nn.Module, epoch: int) -> None:
         """See `Plan.enter`."""

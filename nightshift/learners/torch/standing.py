@@ -58,7 +58,11 @@ class Standing:
         """Count the next epoch from its first step on."""
         self.step, self.loss_sum, self.rows = 0, 0.0, 0
 
-    def look(self, loss: float, recipe: Torch) -> Verdict:
+    def begin_stretch(self) -> None:
+        """Be patient anew: other layers learn from here on."""
+        self.unimproved = self.on_plateau = 0
+
+    def look(self, loss: float, recipe: Torch, *, may_stop: bool = True) -> Verdict:
         """What the validation loss of the epoch just done means; the rate is lowered on a plateau."""
         if not math.isfinite(loss):
             return Verdict.WRONG
@@ -77,7 +81,7 @@ class Standing:
                 self.slowed * plateau.factor, min(self.slowed, plateau.least_rate / recipe.rate)
             )
             self.on_plateau = 0
-        if recipe.early_stopping is not None and self.unimproved >= recipe.early_stopping:
+        if may_stop and recipe.early_stopping is not None and self.unimproved >= recipe.early_stopping:
             self.ended = (
                 f"stopped early: the validation loss has not improved for {recipe.early_stopping} epochs"
             )

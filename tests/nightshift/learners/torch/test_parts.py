@@ -55,7 +55,8 @@ def test_an_epoch_has_every_row_once_in_an_order_of_its_own(
     label = np.arange(count, dtype=np.float64)
     given = Part(table, label, np.linspace(1, 3, count))
     objective = Objective("regression", 1, 0.0, 1.0)
-    made = [Batches(given, objective, 32, 5, CPU, rank, ranks) for rank in range(ranks)]
+    prepare = Prepare(learn_inputs(ENCODER, Rows(table)))
+    made = [Batches(given, objective, prepare, 32, 5, CPU, rank, ranks) for rank in range(ranks)]
     epochs = [[list(one.of(epoch)) for one in made] for epoch in (0, 1)]
     seen = [
         np.concatenate([each.target.numpy() for step in zip(*of, strict=True) for each in step])
@@ -64,10 +65,11 @@ def test_an_epoch_has_every_row_once_in_an_order_of_its_own(
     for order in seen:
         np.testing.assert_array_equal(np.sort(order), label)
     assert (seen[0] != seen[1]).any()
-    every = Rows(table).gather(np.arange(count))
+    numbers, codes = prepare(torch.from_numpy(Rows(table).gather(np.arange(count))))
     for of in epochs[0]:
         for batch in of:
-            np.testing.assert_array_equal(batch.columns.numpy(), every[:, batch.target.long().numpy()])
+            assert torch.equal(batch.numbers, numbers[batch.target.long()])
+            assert torch.equal(batch.codes, codes[batch.target.long()])
             assert batch.weight is not None
             np.testing.assert_allclose(batch.weight, (given.weight / 2)[batch.target.long()], rtol=1e-6)
     later = list(made[0].of(0, first=7))
@@ -81,16 +83,20 @@ def test_what_lies_on_disk_is_drawn_as_what_lies_in_memory(
 ) -> None:
     given = Part(chunked(tmp_path), np.arange(980, dtype=np.float64), None)
     objective = Objective("regression", 1, 0.0, 1.0)
-    near = list(Batches(given, objective, 64, 1, CPU).of(3))
+    prepare = Prepare(learn_inputs(ENCODER, Rows(given.features)))
+    near = list(Batches(given, objective, prepare, 64, 1, CPU).of(3))
     monkeypatch.setattr(batches_module, "RESIDENT_BYTES", 0)
-    for one, other in zip(near, Batches(given, objective, 64, 1, CPU).of(3), strict=True):
+    for one, other in zip(near, Batches(given, objective, prepare, 64, 1, CPU).of(3), strict=True):
         assert torch.equal(one.target, other.target)
-        torch.testing.assert_close(one.columns, other.columns, rtol=0, atol=0, equal_nan=True)
+        assert torch.equal(one.numbers, other.numbers)
+        assert torch.equal(one.codes, other.codes)
 
 
 @pytest.mark.parametrize(("rows", "steps"), [(1, 1), (8, 1), (9, 1), (10, 2), (16, 2), (17, 2)])
 def test_no_batch_is_one_row_unless_there_is_only_one(rows: int, steps: int) -> None:
-    made = Batches(part("binary", rows), Objective("binary", 1), 8, 0, CPU)
+    given = part("binary", rows)
+    prepare = Prepare(learn_inputs(ENCODER, Rows(given.features)))
+    made = Batches(given, Objective("binary", 1), prepare, 8, 0, CPU)
     assert made.steps == steps
     assert sum(len(batch.target) for batch in made.of(0)) == rows
 

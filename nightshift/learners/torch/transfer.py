@@ -1,0 +1,171 @@
+"""A network that begins with another one's backbone: columns are matched by name and kind, and the head is new.
+
+A number that both know keeps the old map to a normal distribution, since the backbone learnt what its values mean in
+that map. A category that both know keeps the old embedding of each value that both know. What is new to the network
+begins with weight 0 in the first layer, so that the backbone says at first what it said without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor, nn
+
+from nightshift.dataset.encoder import Encoder
+from nightshift.errors import DataRefusedError, RequestError
+from nightshift.learners.protocol import Origin
+from nightshift.learners.torch.columns import PREFIX, ColumnMatch
+from nightshift.learners.torch.inputs import Inputs
+from nightshift.learners.torch.layers import ColumnLayer, Layered
+from nightshift.learners.torch.model import DESCRIPTION, SOURCE, WEIGHTS, Description
+from nightshift.learners.torch.phases import parts_of
+from nightshift.spec.learner import Torch
+
+_WHERE = "learner.from_model"
+_HEAD = "head."
+# The params that say what becomes of a number.
+_OF_NUMBERS = ("numbers", "bins", "number_size")
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What a training takes over from its origin.
+
+    Attributes:
+        weights: the origin's, by name.
+        columns: what is taken over of the columns; None when nothing is known of the origin's.
+        inputs: of the new network.
+    """
+
+    name: str
+    weights: Mapping[str, Tensor]
+    columns: ColumnMatch | None
+    inputs: Inputs
+
+    @classmethod
+    def of(cls, origin: Origin, recipe: Torch, encoder: Encoder, learnt: Inputs) -> Transfer:
+        """What `origin` gives to a network over these columns.
+
+        Args:
+            recipe: of the network to be trained.
+            encoder: the vocabularies of its categories.
+            learnt: what is known of the columns from the training rows.
+
+        Raises:
+            RequestError: it is another network's.
+            DataRefusedError: its files cannot be read.
+        """
+        if origin.encoder is None:
+            return cls(origin.name, _read(origin.folder), None, learnt)
+        described = _description(origin)
+        _refuse_another(origin, described, recipe)
+        weights = _read(origin.folder / WEIGHTS)
+        match = ColumnMatch.of(described.inputs, origin.encoder, learnt, encoder, weights)
+        return cls(origin.name, weights, match, match.now)
+
+    def take_over(self, network: nn.Module) -> tuple[str, ...]:
+        """Put the origin's backbone into `network`; what of it was taken over, in words.
+
+        Raises:
+            RequestError: nothing of it fits.
+        """
+        parts_of(network)
+        mine = network.state_dict()
+        found = {
+            name: tensor
+            for name, tensor in self.weights.items()
+            if not name.startswith(_HEAD) and name in mine and mine[name].shape == tensor.shape
+        }
+        if self.columns is not None:
+            found = {name: tensor for name, tensor in found.items() if not name.startswith(PREFIX)}
+            found |= self._of_columns(network, mine)
+        backbone = [name for name in mine if not name.startswith(_HEAD)]
+        if not any(name in found for name in backbone if mine[name].is_floating_point()):
+            raise RequestError(
+                f"nothing of {self.name} fits this network: no layer has the same name and size", where=_WHERE,
+                remedy="use the params that it was trained with, or another model",
+            )  # fmt: skip
+        network.load_state_dict({**mine, **found})
+        fresh = sorted({_layer_of(name) for name in backbone if name not in found})
+        layers = f"the backbone of {self.name} was taken over" + (
+            f", but for {', '.join(fresh)}, which start fresh" if fresh else ""
+        )
+        return layers, self._words()
+
+    def _of_columns(self, network: nn.Module, mine: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors whose places are those of columns, as far as the origin has them."""
+        assert self.columns is not None
+        if not isinstance(network, Layered) or not isinstance(network.layers[0], ColumnLayer):
+            if self.columns.is_the_same:
+                return {}
+            raise RequestError(
+                f"the columns differ from those of {self.name}, and only the networks mlp and tabm can match them",
+                where=_WHERE, remedy="select the same columns, with the same categories",
+            )  # fmt: skip
+        found = self.columns.of_layer(self.weights, mine)
+        first = _first_of(network)
+        for name in (f"{first}.weight", f"{first}.r"):
+            if name in mine and name in self.weights and len(mine[name]) == len(self.weights[name]):
+                found[name] = self.columns.of_first(name, self.weights, mine)
+        return found
+
+    def _words(self) -> str:
+        if self.columns is None:
+            return "a file says nothing of columns: they are taken to be the same, in the same order"
+        return self.columns.words
+
+
+def _first_of(network: Layered) -> str:
+    """The name of the first module behind the columns that has weights: the one whose inputs are columns."""
+    for name, module in network.layers[1].named_modules(prefix="layers.1"):
+        if next(module.parameters(recurse=False), None) is not None:
+            return str(name)
+    raise AssertionError("a layer without weights")
+
+
+def _refuse_another(origin: Origin, described: Description, recipe: Torch) -> None:
+    if described.name != recipe.network:
+        raise RequestError(
+            f"{origin.name} is a network {described.name!r}, and the one to be trained is {recipe.network!r}",
+            where=_WHERE, remedy=f"write learner.network: {described.name}, or begin with another model",
+        )  # fmt: skip
+    for param in _OF_NUMBERS:
+        before, now = described.params.get(param), recipe.params.get(param)
+        if before != now:
+            raise RequestError(
+                f"{origin.name} was trained with params.{param} = {before}, and this recipe says {now}",
+                where=f"learner.params.{param}",
+                remedy="numbers are taken over in the form that the backbone knows: write the same",
+            )
+
+
+def _layer_of(name: str) -> str:
+    return ".".join(name.split(".")[:2])
+
+
+def _description(origin: Origin) -> Description:
+    source = origin.folder / SOURCE
+    try:
+        return Description.from_json(
+            (origin.folder / DESCRIPTION).read_text(encoding="utf-8"),
+            source.read_text(encoding="utf-8") if source.is_file() else "",
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unreadable(origin.folder, error) from error
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    try:
+        return dict(safetensors.torch.load_file(file))
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(where: Path, error: Exception) -> DataRefusedError:
+    return DataRefusedError(
+        f"the model to begin with cannot be read: {error}", where=str(where), remedy="restore its files"
+    )
