@@ -91,7 +91,8 @@ def test_the_policy_is_part_of_the_declarations_hash() -> None:
 def test_the_projects_of_this_repository_have_a_policy_and_a_night(path: Path) -> None:
     project = read_project(path)
     assert project.drift.trips.windows <= project.drift.trips.of
-    assert project.night is not None
+    # The network is trained when somebody asks: its nights would slow the demo down.
+    assert (project.night is None) == (project.name == "flights-delay-nn")
 
 
 REFUSED: Mapping[str, tuple[str, str]] = {
