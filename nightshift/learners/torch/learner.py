@@ -23,6 +23,7 @@ from nightshift.learners.torch.phases import Phases
 from nightshift.learners.torch.plan import Everything, Plan
 from nightshift.learners.torch.rows import Rows
 from nightshift.learners.torch.statistics import learn_inputs
+from nightshift.learners.torch.together import fit_together
 from nightshift.learners.torch.transfer import Transfer
 from nightshift.learners.torch.watch import Watch
 from nightshift.spec.learner import Torch
@@ -38,24 +39,13 @@ class TorchLearner:
             RequestError: the network cannot be built, gives outputs of another shape, or never learnt anything.
             DataRefusedError: a label or a weight is no number.
         """
-        _refuse_unbuilt(task, recipe)
+        if recipe.processes > 1:
+            return fit_together(task, recipe, oversight)
         return fit_in(Alone(), task, recipe, oversight)
 
     def load(self, folder: Path) -> TorchModel:
         """The network of `network.safetensors` and `network.json`."""
         return load_model(folder)
-
-
-def _refuse_unbuilt(task: Task, recipe: Torch) -> None:
-    """Nothing that is declared is passed over in silence."""
-    asked = {
-        "learner.processes": recipe.processes > 1,
-    }
-    for key, is_asked in asked.items():
-        if is_asked:
-            raise RequestError(
-                f"networks do not know {key} yet", where=key, remedy=f"leave {key} out of project.yaml"
-            )
 
 
 def fit_in(group: Group, task: Task, recipe: Torch, oversight: Oversight) -> Fitted:

@@ -223,7 +223,7 @@ class Training:
         if due is None:
             return
         random = capture_random(self._given.device, self._given.group)
-        if keeper is not None:
+        if keeper is not None and self._given.group.rank == 0:
             keeper.keep(lambda: self._checkpoint(random), self._best_checkpoint())
 
     def _checkpoint(self, random: Mapping[str, Tensor]) -> Checkpoint:
