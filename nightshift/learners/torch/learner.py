@@ -14,9 +14,10 @@ from nightshift.learners.oversight import Oversight
 from nightshift.learners.protocol import Fitted, Floats, Part, Task
 from nightshift.learners.torch.batches import Batches
 from nightshift.learners.torch.device import device_of, seed_all, set_up
+from nightshift.learners.torch.given import Given
 from nightshift.learners.torch.group import Alone, Group
 from nightshift.learners.torch.importance import importance_of
-from nightshift.learners.torch.loop import Given, Training
+from nightshift.learners.torch.loop import Training
 from nightshift.learners.torch.model import Description, TorchModel, Whole, load_model
 from nightshift.learners.torch.objective import Objective
 from nightshift.learners.torch.phases import Phases

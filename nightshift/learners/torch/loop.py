@@ -5,61 +5,23 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from nightshift.checkpoints.checkpoint import Checkpoint, Progress
-from nightshift.learners.oversight import Oversight
-from nightshift.learners.torch.batches import Batch, Batches
+from nightshift.checkpoints.checkpoint import Checkpoint
+from nightshift.learners.torch.batches import Batch
 from nightshift.learners.torch.device import be_deterministic_when_compiled, compiles, precision_of
-from nightshift.learners.torch.group import Group
-from nightshift.learners.torch.model import Whole
-from nightshift.learners.torch.objective import Objective
-from nightshift.learners.torch.plan import Plan
+from nightshift.learners.torch.given import Given
+from nightshift.learners.torch.keeping import Keeping
 from nightshift.learners.torch.rates import share_at
 from nightshift.learners.torch.standing import Standing, Verdict
-from nightshift.learners.torch.state import (
-    FILE,
-    capture,
-    capture_random,
-    fits,
-    optimizer_of,
-    packed,
-    restore,
-    restore_random,
-    unpacked,
-)
-from nightshift.learners.torch.watch import Watch
-from nightshift.spec.learner import Torch
+from nightshift.learners.torch.state import optimizer_of
 
 logger = logging.getLogger(__name__)
 
 BOUNDARY = 16
 """Steps from one boundary to the next: there the loss is looked at, the budget, and whether a checkpoint is due."""
-
-LEARNER = "torch"
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a training is made of.
-
-    Attributes:
-        watch: measures the validation loss; None when nothing is watched.
-    """
-
-    whole: Whole
-    objective: Objective
-    batches: Batches
-    watch: Watch | None
-    recipe: Torch
-    plan: Plan
-    device: torch.device
-    group: Group
-    oversight: Oversight
 
 
 class Training:
@@ -82,19 +44,20 @@ class Training:
             be_deterministic_when_compiled()
             network = torch.compile(network)  # type: ignore[assignment]
         self._network = network
-        self._best = capture(self._whole.network, self._optimizer)
-        self._best_packed: Checkpoint | None = None
+        self._keeping = Keeping(given, self._optimizer)
         self._precision = precision_of(recipe, given.device)
         self._gpu_seconds = 0.0
         self.resumed_from: Checkpoint | None = None
 
     def run(self) -> None:
         """Train to the end; afterwards the network has the weights to keep."""
-        self._go_on()
+        found = self._keeping.go_on()
+        if found is not None:
+            self.standing, self.resumed_from = found
         while not self.standing.ended and self.standing.epoch < self._given.recipe.epochs:
             self._epoch()
         if self.keeps_best:
-            restore(self._whole.network, self._optimizer, self._best)
+            self._keeping.go_back()
 
     @property
     def keeps_best(self) -> bool:
@@ -102,10 +65,9 @@ class Training:
         chosen = self._given.watch is not None and self._given.recipe.early_stopping is not None
         return chosen or self.standing.went_back
 
-    @property
-    def done(self) -> float:
-        """Epochs done, with the share of the one that has begun."""
-        return self.standing.epoch + self.standing.step / self._given.batches.steps
+    def state(self) -> Checkpoint:
+        """The state that the model is of, from which training can go on."""
+        return self._keeping.state(self.standing, is_best=self.keeps_best)
 
     def _epoch(self) -> None:
         given, standing = self._given, self.standing
@@ -167,7 +129,7 @@ class Training:
         standing.ended = self._spent()
         if standing.ended:
             return False
-        self._keep_if_due()
+        self._keeping.keep_if_due(standing)
         return True
 
     def _spent(self) -> str:
@@ -195,7 +157,7 @@ class Training:
         self._tell_gpu()
         standing.ended = standing.ended or self._spent()
         if not standing.ended:
-            self._keep_if_due()
+            self._keeping.keep_if_due(standing)
 
     def _judge(self, loss: float) -> None:
         """Keep the state if it is the best, go back to the best if training has gone wrong."""
@@ -206,7 +168,7 @@ class Training:
         else:
             verdict = standing.look(loss, given.recipe, may_stop=given.plan.is_last(standing.epoch - 1))
         if verdict is Verdict.BEST:
-            self._best, self._best_packed = capture(self._whole.network, self._optimizer), None
+            self._keeping.hold_best()
         if verdict is Verdict.WRONG:
             why = (
                 "the validation loss was far above its best"
@@ -215,67 +177,7 @@ class Training:
             )
             if standing.recover(why, given.recipe):
                 logger.warning("train: %s", standing.notes[-1])
-            restore(self._whole.network, self._optimizer, self._best)
-
-    def _keep_if_due(self) -> None:
-        keeper = self._given.oversight.keeper
-        due = self._given.group.decide(lambda: "yes" if keeper and keeper.is_due(self.done) else None)
-        if due is None:
-            return
-        random = capture_random(self._given.device, self._given.group)
-        if keeper is not None and self._given.group.rank == 0:
-            keeper.keep(lambda: self._checkpoint(random), self._best_checkpoint())
-
-    def _checkpoint(self, random: Mapping[str, Tensor]) -> Checkpoint:
-        held = capture(self._whole.network, self._optimizer)
-        losses = self.standing.history["validate"]
-        return self._packed(self.done, losses[-1] if losses else None, {**held, **random}, self._best_done)
-
-    @property
-    def _best_done(self) -> float:
-        return float(self.standing.best_epoch)
-
-    def _best_checkpoint(self) -> Checkpoint:
-        """The best state as a checkpoint, made once for each best state."""
-        if self._best_packed is None:
-            loss = self.standing.best_loss if math.isfinite(self.standing.best_loss) else None
-            self._best_packed = self._packed(self._best_done, loss, self._best, None)
-        return self._best_packed
-
-    def _packed(
-        self, done: float, loss: float | None, held: Mapping[str, Tensor], best: float | None
-    ) -> Checkpoint:
-        keeper = self._given.oversight.keeper
-        progress = Progress(done, self._given.recipe.epochs, "epoch")
-        run = keeper.run if keeper is not None else ""
-        return Checkpoint(run, LEARNER, progress, loss, self.standing.as_dict(), {FILE: packed(held)}, best)
-
-    def state(self) -> Checkpoint:
-        """The state that the model is of, from which training can go on."""
-        held = self._best if self.keeps_best else capture(self._whole.network, self._optimizer)
-        done = self._best_done if self.keeps_best else float(self.standing.epoch)
-        loss = self.standing.best_loss
-        return self._packed(done, loss if math.isfinite(loss) else None, held, None)
-
-    def _go_on(self) -> None:
-        """Take up the newest checkpoint that can be used, if there is one."""
-        keeper, given = self._given.oversight.keeper, self._given
-        checkpoint = keeper.newest() if keeper is not None else None
-        if keeper is None or checkpoint is None:
-            return
-        held = unpacked(checkpoint.files[FILE], given.device)
-        best = keeper.best_of(checkpoint)
-        if best is None or not fits(self._whole.network, held):
-            logger.warning(
-                "checkpoint: %s is of another network, and training begins anew", checkpoint.progress
-            )
-            return
-        self._best = unpacked(best.files[FILE], given.device)
-        restore(self._whole.network, self._optimizer, held)
-        restore_random(given.device, given.group, held)
-        self.standing = Standing(**checkpoint.state)
-        self.resumed_from = checkpoint
-        logger.info("train: goes on at %s", checkpoint.progress)
+            self._keeping.go_back()
 
     def _tell_gpu(self) -> None:
         device = self._given.device
