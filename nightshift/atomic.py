@@ -6,7 +6,7 @@ import errno
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -79,6 +79,12 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def keep_newest(folders: Iterable[Path], most: int) -> None:
+    """Remove all but the `most` folders that were changed last."""
+    for old in sorted(folders, key=lambda path: path.stat().st_mtime_ns, reverse=True)[most:]:
+        shutil.rmtree(old)
 
 
 def _sync(path: Path) -> None:

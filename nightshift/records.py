@@ -175,8 +175,8 @@ class OriginModel(Record):
         return f"{self.project} version {self.version}" if self.project else self.path
 
 
-class Candidate(Record):
-    """A trained model's folder, not yet a version.
+class HowTrained(Record):
+    """How a training went: what a candidate has of it, and the version that is made of the candidate.
 
     Attributes:
         ended: why training ended, in words.
@@ -185,6 +185,22 @@ class Candidate(Record):
         checkpoints: how many were written.
         checkpoint: the state that the model is of: `round 120 of 500`.
         origin: the model that training began with, if any.
+        cost: None in records of old.
+    """
+
+    ended: str = ""
+    notes: tuple[str, ...] = ()
+    resumed_from: Resumed | None = None
+    checkpoints: int = 0
+    checkpoint: str = ""
+    origin: OriginModel | None = None
+    cost: Cost | None = None
+
+
+class Candidate(HowTrained):
+    """A trained model's folder, not yet a version.
+
+    Attributes:
         model_sha256: of the model that is evaluated.
         learnt_until: end of the event times whose labels had a part in it; those of `validate` chose its rounds.
         refit: the model trained once more on all that is known, if the project asks for it.
@@ -203,13 +219,6 @@ class Candidate(Record):
     seconds: float
     learnt_until: datetime | None = None
     refit: Refit | None = None
-    ended: str = ""
-    notes: tuple[str, ...] = ()
-    resumed_from: Resumed | None = None
-    checkpoints: int = 0
-    checkpoint: str = ""
-    origin: OriginModel | None = None
-    cost: Cost | None = None
 
     @property
     def refit_goes_live(self) -> bool:
@@ -244,7 +253,7 @@ class Evaluation(Record):
     seconds: float
 
 
-class ModelVersion(Record):
+class ModelVersion(HowTrained):
     """A registered version of a project's model, and all that leads back from it.
 
     Attributes:
@@ -254,7 +263,6 @@ class ModelVersion(Record):
         evaluated_until: the same of the evaluated model.
         evaluated_sha256: of the evaluated model; the live one's unless a refitted model went live.
         refit: how the refit went, if the project asks for it.
-        ended, notes, resumed_from, checkpoints, checkpoint, origin, cost: see `Candidate`.
     """
 
     project: str
@@ -279,13 +287,6 @@ class ModelVersion(Record):
     evaluated_until: datetime | None = None
     evaluated_sha256: str = ""
     refit: Refit | None = None
-    ended: str = ""
-    notes: tuple[str, ...] = ()
-    resumed_from: Resumed | None = None
-    checkpoints: int = 0
-    checkpoint: str = ""
-    origin: OriginModel | None = None
-    cost: Cost | None = None
 
     @property
     def is_refitted(self) -> bool:

@@ -19,7 +19,7 @@ from nightshift.learners.refit import REFIT
 from nightshift.learners.train import MODEL, STATE, TRAINING
 from nightshift.metrics.curves import curves_of
 from nightshift.metrics.sample import Sample
-from nightshift.records import ModelVersion, Snapshot
+from nightshift.records import HowTrained, ModelVersion, Snapshot
 from nightshift.settings import Settings
 from registry.lineage import code_commit, environment
 from registry.mlmodel import save_mlmodel
@@ -73,13 +73,7 @@ def record_of(submission: Submission, decision: Promotion, run_id: str, settings
         evaluated_until=candidate.learnt_until,
         evaluated_sha256=candidate.model_sha256,
         refit=candidate.refit,
-        origin=candidate.origin,
-        ended=candidate.ended,
-        notes=candidate.notes,
-        resumed_from=candidate.resumed_from,
-        checkpoints=candidate.checkpoints,
-        checkpoint=candidate.checkpoint,
-        cost=candidate.cost,
+        **{name: getattr(candidate, name) for name in HowTrained.model_fields},
     )
 
 

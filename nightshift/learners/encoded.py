@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nightshift.atomic import replacing
+from nightshift.atomic import keep_newest, replacing
 from nightshift.dataset.encoder import Encoder
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.errors import DataRefusedError
-from nightshift.learners.parts import learn_encoder, read_part, write_part
+from nightshift.learners.parts import learn_encoder, read_windows, write_windows
 from nightshift.learners.protocol import Part
 from nightshift.learners.target import Target, look_at_label
 from nightshift.records import Split
 
 ENCODER, TARGET = "encoder.json", "target.json"
+# Rows of trainings that were cut short and never taken up again do not pile up.
 _MOST_UNFINISHED = 2
 
 
@@ -45,15 +45,14 @@ def encode_once(
     """
     if not folder.is_dir():
         _encode(folder, split, rows(), begin)
-        _forget_older(folder)
+        keep_newest(
+            (path for path in folder.parent.iterdir() if not path.name.startswith(".")), _MOST_UNFINISHED
+        )
     target = json.loads((folder / TARGET).read_text(encoding="utf-8"))
     encoder = Encoder.from_json((folder / ENCODER).read_text(encoding="utf-8"))
-    return EncodedRows(
-        target=Target(tuple(target["classes"]), tuple(target["counts"]), target["unlabelled"]),
-        encoder=encoder,
-        train=read_part(folder / "train.arrow", encoder),
-        validate=read_part(folder / "validate.arrow", encoder),
-    )
+    train, validate = read_windows(folder, encoder)
+    found = Target(tuple(target["classes"]), tuple(target["counts"]), target["unlabelled"])
+    return EncodedRows(found, encoder, train, validate)
 
 
 def _encode(folder: Path, split: Split, rows: SnapshotRows, begin: Callable[[Encoder], Encoder]) -> None:
@@ -61,10 +60,9 @@ def _encode(folder: Path, split: Split, rows: SnapshotRows, begin: Callable[[Enc
     encoder = begin(learn_encoder(rows, split.train))
     with replacing(folder) as temporary:
         temporary.mkdir()
-        write_part(rows, split.train, encoder, target, temporary / "train.arrow")
-        validate = temporary / "validate.arrow"
-        write_part(rows, split.validate_, encoder, target, validate, watched=True)
-        if len(read_part(validate, encoder).label) == 0:
+        write_windows(rows, split.train, split.validate_, encoder, target, temporary)
+        _, validate = read_windows(temporary, encoder)
+        if len(validate.label) == 0:
             raise DataRefusedError(
                 f"the validate window {split.validate_} has no labelled rows",
                 where=f"project {rows.project.name}: split.validate",
@@ -72,10 +70,3 @@ def _encode(folder: Path, split: Split, rows: SnapshotRows, begin: Callable[[Enc
             )
         (temporary / ENCODER).write_text(encoder.to_json(), encoding="utf-8")
         (temporary / TARGET).write_text(json.dumps(asdict(target)), encoding="utf-8")
-
-
-def _forget_older(folder: Path) -> None:
-    """Rows of trainings that were cut short and never taken up again do not pile up."""
-    folders = [path for path in folder.parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    for old in sorted(folders, key=lambda path: path.stat().st_mtime_ns, reverse=True)[_MOST_UNFINISHED:]:
-        shutil.rmtree(old)

@@ -12,12 +12,14 @@ import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 
-from nightshift.checkpoints.checkpoint import Checkpoint, Progress
+from nightshift.checkpoints.checkpoint import Checkpoint
 from nightshift.checkpoints.keeper import NOTHING_KEPT, Keeper
 from nightshift.errors import DataRefusedError, RequestError
 from nightshift.learners.lightgbm_boundaries import (
+    FILE_NAME,
     Boundaries,
     can_resume,
+    checkpoint_of,
     seeds_of,
     stops_early,
     without_traces,
@@ -30,7 +32,6 @@ from nightshift.spec.learner import LightGBM
 
 logger = logging.getLogger(__name__)
 
-FILE_NAME = "model.txt"
 _OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
 # Early stopping watches the loss that is minimised: it is smooth, and keeps probabilities calibrated.
 # `params: {metric: auc}` watches another.
@@ -93,10 +94,11 @@ class LightGBMLearner:
         return Fitted(
             model, watch.history, watch.rounds, best,
             ended=watch.ended,
-            notes=(watch.ended,) if watch.ended.startswith("diverged") else (),
+            notes=(watch.ended,) if watch.has_diverged else (),
             resumed_from=resumed,
             kept=NOTHING_KEPT if oversight.keeper is None else oversight.keeper.finish(),
-            state=None if oversight.keeper is None else _state(oversight.keeper.run, recipe, watch, text),
+            state=None if oversight.keeper is None
+            else checkpoint_of(oversight.keeper.run, recipe, watch, best, text),
         )  # fmt: skip
 
     def load(self, folder: Path) -> LightGBMModel:
@@ -143,32 +145,7 @@ def _trained(
         init_model=begun,
         valid_sets=list(watched.values()),
         valid_names=list(watched),
-        callbacks=[_progress(recipe.rounds), *_in_order(watch, Boundaries(recipe, watch, keeper))],
-    )
-
-
-def _in_order(watch: Watch, boundaries: Boundaries) -> list[Any]:
-    """After each round first the watch, which may end the training, then the boundaries."""
-    ordered: list[Any] = []
-    for place, callback in enumerate((watch.__call__, boundaries.__call__), start=20):
-
-        def called(env: lgb.callback.CallbackEnv, callback: Any = callback) -> None:
-            callback(env)
-
-        called.order = place  # type: ignore[attr-defined]  # how LightGBM sorts callbacks
-        ordered.append(called)
-    return ordered
-
-
-def _state(run: str, recipe: LightGBM, watch: Watch, text: str) -> Checkpoint:
-    """What it takes to go on training from the model that is kept."""
-    return Checkpoint(
-        run=run,
-        learner=recipe.kind,
-        progress=Progress(watch.kept, recipe.rounds, "round"),
-        loss=watch.best_loss if watch.best_round else None,
-        state=watch.state(),
-        files={FILE_NAME: text.encode()},
+        callbacks=[_progress(recipe.rounds), watch, Boundaries(recipe, watch, keeper)],
     )
 
 

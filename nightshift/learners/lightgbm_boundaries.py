@@ -18,7 +18,7 @@ from nightshift.checkpoints.keeper import Keeper
 from nightshift.learners.lightgbm_watch import Watch
 from nightshift.spec.learner import LightGBM
 
-MODEL = "model.txt"
+FILE_NAME = "model.txt"
 _SEEDS = {"bagging_seed": 3, "feature_fraction_seed": 5, "extra_seed": 7}
 _FREQUENCIES = ("bagging_freq", "subsample_freq")
 # Whatever has one of these draws numbers, or may; a share of 1 and `false` do not.
@@ -70,13 +70,18 @@ def seeds_of(recipe: LightGBM, boundary: int) -> dict[str, int]:
     }
 
 
-@dataclass
+@dataclass(eq=False)
 class Boundaries:
-    """Called after each round: reseeds where the recipe says so, and keeps a checkpoint where one is due."""
+    """Called after each round: reseeds where the recipe says so, and keeps a checkpoint where one is due.
+
+    Attributes:
+        order: among LightGBM's callbacks: after the watch.
+    """
 
     recipe: LightGBM
     watch: Watch
     keeper: Keeper | None
+    order: int = 21
 
     def __call__(self, env: lgb.callback.CallbackEnv) -> None:
         """Reseed and keep, if this round is a boundary and not the last."""
@@ -88,22 +93,28 @@ class Boundaries:
         seeds = seeds_of(self.recipe, done)
         if seeds:
             reseed(booster, self.recipe.params, seeds)
-        if self.keeper is not None and self.keeper.is_due(done):
-            self.keeper.keep(lambda: self._taken(booster, done))
+        keeper = self.keeper
+        if keeper is not None and keeper.is_due(done):
+            keeper.keep(
+                lambda: checkpoint_of(
+                    keeper.run, self.recipe, self.watch, done, booster.model_to_string(num_iteration=-1)
+                )
+            )
 
     def _is_boundary(self, done: int) -> bool:
         return not is_random(self.recipe.params) or done % self.recipe.reseed_every == 0
 
-    def _taken(self, booster: lgb.Booster, done: int) -> Checkpoint:
-        assert self.keeper is not None
-        return Checkpoint(
-            run=self.keeper.run,
-            learner="lightgbm",
-            progress=Progress(done, self.recipe.rounds, "round"),
-            loss=None if not self.watch.best_round else self.watch.best_loss,
-            state=self.watch.state(),
-            files={MODEL: booster.model_to_string(num_iteration=-1).encode()},
-        )
+
+def checkpoint_of(run: str, recipe: LightGBM, watch: Watch, done: int, text: str) -> Checkpoint:
+    """The state from which training goes on behind the `done` rounds of the model's text."""
+    return Checkpoint(
+        run=run,
+        learner=recipe.kind,
+        progress=Progress(done, recipe.rounds, "round"),
+        loss=watch.best_loss if watch.best_round else None,
+        state=watch.state(),
+        files={FILE_NAME: text.encode()},
+    )
 
 
 def reseed(booster: lgb.Booster, params: dict[str, Any], seeds: dict[str, int]) -> None:

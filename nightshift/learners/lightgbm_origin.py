@@ -7,9 +7,8 @@ from typing import Any
 import lightgbm as lgb
 
 from nightshift.errors import RequestError
+from nightshift.learners.lightgbm_boundaries import FILE_NAME
 from nightshift.learners.protocol import Origin, Task
-
-FILE_NAME = "model.txt"
 
 
 def origin_booster(task: Task, origin: Origin) -> lgb.Booster:

@@ -15,7 +15,7 @@ from nightshift.learners.protocol import ALL_ROUNDS, History
 from nightshift.spec.learner import LightGBM
 
 
-@dataclass
+@dataclass(eq=False)
 class Watch:
     """Metrics so far, the best round, and how long ago that was: all of it goes into a checkpoint.
 
@@ -26,6 +26,7 @@ class Watch:
         rounds: how many were trained.
         best_round: of the least loss; 0 while nothing is watched.
         astray: how many rounds in a row the loss lay far above its best.
+        order: among LightGBM's callbacks: before the boundaries, since it may end the training.
     """
 
     recipe: LightGBM
@@ -37,6 +38,8 @@ class Watch:
     best_loss: float = math.inf
     astray: int = 0
     ended: str = ALL_ROUNDS
+    has_diverged: bool = False
+    order: int = 20
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs; JSON-ready, and exact."""
@@ -52,7 +55,7 @@ class Watch:
     @property
     def kept(self) -> int:
         """How many rounds the model keeps: those up to the best one where something stopped it, else all."""
-        stopped = self.recipe.early_stopping is not None or "diverged" in self.ended
+        stopped = self.recipe.early_stopping is not None or self.has_diverged
         return self.best_round if stopped and self.best_round else self.rounds
 
     def __call__(self, env: lgb.callback.CallbackEnv) -> None:
@@ -84,8 +87,7 @@ class Watch:
             self.best_loss, self.best_round, self.astray = loss, self.rounds, 0
             return None
         divergence = self.recipe.divergence
-        is_far = loss > self.best_loss + (divergence.factor - 1) * abs(self.best_loss)
-        self.astray = self.astray + 1 if is_far else 0
+        self.astray = self.astray + 1 if divergence.is_far(loss, self.best_loss) else 0
         if self.astray >= divergence.patience:
             return self._diverged(
                 f"the validation loss {loss:.6g} is far above its best, {self.best_loss:.6g}"
@@ -101,6 +103,7 @@ class Watch:
                 f"training went wrong in its first round: {why}", where="learner",
                 remedy="look at the label and its weights for values that are no numbers, or lower learning_rate",
             )  # fmt: skip
+        self.has_diverged = True
         return f"diverged: {why}; the model is that of round {self.best_round}"
 
     def _spent(self) -> str | None:

@@ -87,6 +87,19 @@ def write_part(
             writer.write_table(batch.cast(schema))
 
 
+def write_windows(
+    rows: SnapshotRows, train: Window, validate: Window, encoder: Encoder, target: Target, folder: Path
+) -> None:
+    """Encode what is learnt from and what is watched into an existing folder, for `read_windows`."""
+    write_part(rows, train, encoder, target, folder / "train.arrow")
+    write_part(rows, validate, encoder, target, folder / "validate.arrow", watched=True)
+
+
+def read_windows(folder: Path, encoder: Encoder) -> tuple[Part, Part]:
+    """The parts `train` and `validate` that `write_windows` wrote, mapped."""
+    return read_part(folder / "train.arrow", encoder), read_part(folder / "validate.arrow", encoder)
+
+
 def read_part(path: Path, encoder: Encoder) -> Part:
     """What `write_part` wrote, mapped and not copied; rows of a class never seen in training left out."""
     table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()

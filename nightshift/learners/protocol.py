@@ -19,7 +19,7 @@ from nightshift.spec.project import Kind
 
 Floats = npt.NDArray[np.float64]
 History = dict[str, dict[str, list[float]]]
-ALL_ROUNDS = "all rounds"
+ALL_ROUNDS, ALL_EPOCHS = "all rounds", "all epochs"
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ import shutil
 import time
 from pathlib import Path
 
-from nightshift.atomic import replacing
+from nightshift.atomic import keep_newest, replacing
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine
 from nightshift.learners.artifact import MANIFEST, save_model
 from nightshift.learners.encoded import EncodedRows, encode_once
 from nightshift.learners.origin import begun_encoder, open_origin
 from nightshift.learners.overseen import Overseen
-from nightshift.learners.protocol import Origin, Part, Task
+from nightshift.learners.protocol import ALL_EPOCHS, ALL_ROUNDS, Origin, Part, Task
 from nightshift.learners.registry import learner
 from nightshift.learners.target import Target
 from nightshift.records import Candidate, OriginModel, Resumed, Snapshot
@@ -25,6 +25,7 @@ from nightshift.spec.project import Project
 logger = logging.getLogger(__name__)
 
 MODEL, TRAINING, STATE = "model", "training.json", "state.checkpoint"
+# Of a project; those that mattered are in the registry.
 _KEPT_CANDIDATES = 4
 
 
@@ -61,6 +62,7 @@ def train(
         RequestError: the learner refuses its parameters.
     """
     started = time.perf_counter()
+    split = project.split_before(snapshot.as_of)
     folder = candidate_path(project.name, mark, settings)
     encoded = settings.scratch_path / project.name / "encoded" / mark[:24]
     overseen = Overseen.of(project, mark, settings)
@@ -72,7 +74,7 @@ def train(
         temporary.mkdir()
         rows = encode_once(
             encoded,
-            project.split_before(snapshot.as_of),
+            split,
             lambda: SnapshotRows(project, snapshot, settings, connection),
             lambda learnt: begun_encoder(learnt, begins),
         )
@@ -80,21 +82,16 @@ def train(
     # From here on the model is kept: what it would have taken to go on is no longer needed.
     overseen.keeper.forget()
     shutil.rmtree(encoded, ignore_errors=True)
-    _forget_older(folder)
+    keep_newest((path for path in folder.parent.iterdir() if is_complete(path)), _KEPT_CANDIDATES)
     candidate = candidate.model_copy(
         update={
             "path": str(folder),
             "origin": origin,
-            "learnt_until": project.split_before(snapshot.as_of).validate_.end,
+            "learnt_until": split.validate_.end,
             "seconds": time.perf_counter() - started,
         }
     )
-    logger.info(
-        "train: %d of %d rounds kept, on %s rows, in %.1f s",
-        candidate.best_round, candidate.rounds, f"{candidate.rows['train']:,}", candidate.seconds,
-    )  # fmt: skip
-    if not candidate.ended.startswith("all "):
-        logger.info("train: %s", candidate.ended)
+    _tell(candidate)
     return candidate
 
 
@@ -152,16 +149,18 @@ def _fit(
     )  # fmt: skip
 
 
+def _tell(candidate: Candidate) -> None:
+    logger.info(
+        "train: %d of %d rounds kept, on %s rows, in %.1f s",
+        candidate.best_round, candidate.rounds, f"{candidate.rows['train']:,}", candidate.seconds,
+    )  # fmt: skip
+    if candidate.ended not in (ALL_ROUNDS, ALL_EPOCHS):
+        logger.info("train: %s", candidate.ended)
+
+
 def _prior(project: Project, target: Target, train: Part) -> list[float]:
     """What a model that learnt nothing would say: the class shares of the training labels, or their mean."""
     if project.label.kind == "regression":
         return [float(train.label.mean())]
     shares = [count / target.rows for count in target.counts]
     return shares if project.label.kind == "multiclass" else shares[1:]
-
-
-def _forget_older(folder: Path) -> None:
-    """Keep only the newest few candidates of a project: those that mattered are in the registry."""
-    folders = [path for path in folder.parent.iterdir() if is_complete(path)]
-    for old in sorted(folders, key=lambda path: path.stat().st_mtime_ns, reverse=True)[_KEPT_CANDIDATES:]:
-        shutil.rmtree(old)

@@ -143,6 +143,14 @@ class Divergence(Declaration):
     slow_down: float = Field(default=0.3, gt=0, lt=1)
     max_recoveries: int = Field(default=2, ge=0)
 
+    def is_far(self, loss: float, best: float) -> bool:
+        """Whether `loss` lies above `factor` times `best`; below zero, as far above it.
+
+        >>> Divergence(factor=2).is_far(1.1, 0.5), Divergence(factor=2).is_far(-0.9, -1.0)
+        (True, False)
+        """
+        return loss > best + (self.factor - 1) * abs(best)
+
 
 class Plateau(Declaration):
     """The rate is multiplied by `factor` when the validation loss has not improved for `patience` looks."""

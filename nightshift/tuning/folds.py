@@ -14,8 +14,8 @@ from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine
 from nightshift.errors import DataRefusedError, RequestError
 from nightshift.learners.oversight import Oversight
-from nightshift.learners.parts import learn_encoder, read_part, write_part
-from nightshift.learners.protocol import Part, Task
+from nightshift.learners.parts import learn_encoder, read_windows, write_windows
+from nightshift.learners.protocol import Task
 from nightshift.learners.registry import learner
 from nightshift.learners.target import look_at_label
 from nightshift.metrics.registry import Metric
@@ -115,16 +115,13 @@ def _encode(rows: SnapshotRows, fold: Fold, folder: Path, place: int, of: int) -
     project = rows.project
     folder.mkdir()
     target, encoder = look_at_label(rows, fold.train), learn_encoder(rows, fold.train)
-    parts: dict[str, Part] = {}
-    for name, window in (("train", fold.train), ("validate", fold.validate)):
-        path = folder / f"{name}.arrow"
-        write_part(rows, window, encoder, target, path, watched=name == "validate")
-        parts[name] = read_part(path, encoder)
-    if len(parts["validate"].label) == 0:
+    write_windows(rows, fold.train, fold.validate, encoder, target, folder)
+    train, validate = read_windows(folder, encoder)
+    if len(validate.label) == 0:
         raise DataRefusedError(
             f"the validation window {fold.validate} has no labelled rows",
             where=f"project {project.name}: tune.folds",
             remedy="choose another as-of, fewer folds, or a longer split.validate",
         )
     logger.debug("tune: fold %d", place, extra={"step": "encode", "done": place + 1, "total": of})
-    return Task(project.label.kind, target.classes, encoder, parts["train"], parts["validate"])
+    return Task(project.label.kind, target.classes, encoder, train, validate)

@@ -11,7 +11,7 @@ import torch
 from nightshift.checkpoints.keeper import NOTHING_KEPT
 from nightshift.errors import DataRefusedError, RequestError
 from nightshift.learners.oversight import Oversight
-from nightshift.learners.protocol import Fitted, Floats, Part, Task
+from nightshift.learners.protocol import ALL_EPOCHS, Fitted, Floats, Part, Task
 from nightshift.learners.torch.batches import Batches
 from nightshift.learners.torch.device import device_of, seed_all, set_up
 from nightshift.learners.torch.given import Given
@@ -119,7 +119,7 @@ def _fitted(
         watched if task.validate is not None else {},
         rounds=standing.epoch,
         best_round=standing.best_epoch if training.keeps_best else standing.epoch,
-        ended=standing.ended or "all epochs",
+        ended=standing.ended or ALL_EPOCHS,
         notes=tuple(standing.notes),
         resumed_from=training.resumed_from,
         kept=oversight.keeper.finish() if oversight.keeper is not None else NOTHING_KEPT,

@@ -72,7 +72,7 @@ class Standing:
             return Verdict.BEST
         self.unimproved += 1
         self.on_plateau += 1
-        self.far_off = self.far_off + 1 if self._is_far_off(loss, recipe.divergence.factor) else 0
+        self.far_off = self.far_off + 1 if recipe.divergence.is_far(loss, self.best_loss) else 0
         if self.far_off >= recipe.divergence.patience:
             return Verdict.WRONG
         plateau = recipe.plateau
@@ -86,10 +86,6 @@ class Standing:
                 f"stopped early: the validation loss has not improved for {recipe.early_stopping} epochs"
             )
         return Verdict.ON
-
-    def _is_far_off(self, loss: float, factor: float) -> bool:
-        """Above `factor` times the best; below zero as far above it."""
-        return loss > self.best_loss + (factor - 1) * abs(self.best_loss)
 
     def recover(self, why: str, recipe: Torch) -> bool:
         """Note that the best state is gone back to; whether training may go on from there, more slowly."""
