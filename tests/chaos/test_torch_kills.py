@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
 import time
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +12,6 @@ import pytest
 import torch
 import torch._dynamo  # what every optimizer imports when it is first used: here, once for all children
 
-from nightshift.atomic import replacing
 from nightshift.checkpoints.keeper import Keeper
 from nightshift.dataset.encoder import Encoder, Feature
 from nightshift.learners.oversight import Oversight
@@ -23,7 +19,7 @@ from nightshift.learners.protocol import Part, Task
 from nightshift.learners.torch.learner import TorchLearner
 from nightshift.spec.learner import Torch
 from nightshift.spec.training import CheckpointPolicy
-from tests.chaos.test_training_kills import SlowStore, kill
+from tests.chaos.forked import SlowStore, end_with, kill, started
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
@@ -62,18 +58,7 @@ def train(place: Path) -> None:
         clock=lambda: 1000 * time.monotonic(),
     )  # fmt: skip
     fitted = TorchLearner().fit(task, RECIPE, Oversight(keeper))
-    with replacing(place / "model") as folder:
-        folder.mkdir()
-        fitted.model.save(folder)
-        (folder / "resumed").write_text(str(fitted.resumed_from is not None))
-    os._exit(0)
-
-
-def started(place: Path) -> BaseProcess:
-    # Forked, since torch takes seconds to import; this process itself computes nothing, for OpenMP does not survive it.
-    process = multiprocessing.get_context("fork").Process(target=train, args=(place,))
-    process.start()
-    return process
+    end_with(fitted, place)
 
 
 def content(place: Path) -> dict[str, bytes]:
@@ -84,7 +69,7 @@ def content(place: Path) -> dict[str, bytes]:
 def test_a_hundred_kills_change_no_byte_of_the_network(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     began = time.monotonic()
-    started(whole).join()
+    started(train, whole).join()
     seconds = time.monotonic() - began
     wanted = content(whole)
     assert set(wanted) == {"network.safetensors", "network.json"}
@@ -94,14 +79,14 @@ def test_a_hundred_kills_change_no_byte_of_the_network(tmp_path: Path) -> None:
         place = tmp_path / str(trainings)
         trainings += 1
         for turn in range(MOST_A_TRAINING):
-            process = started(place)
+            process = started(train, place)
             moment = float(random.uniform(0.0, 0.7 * seconds))
             in_write = kill(process, place, moment, in_write=(trainings + turn) % 2 == 0)
             if process.exitcode != -signal.SIGKILL:
                 break
             killed, writing = killed + 1, writing + in_write
         if process.exitcode != 0:
-            process = started(place)
+            process = started(train, place)
             process.join()
         assert process.exitcode == 0
         assert content(place) == wanted

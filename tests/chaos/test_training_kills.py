@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
 import time
-from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from nightshift.atomic import replacing
 from nightshift.checkpoints.keeper import Keeper
 from nightshift.dataset.encoder import Encoder, Feature
 from nightshift.learners.lightgbm import LightGBMLearner
@@ -22,7 +17,7 @@ from nightshift.learners.oversight import Oversight
 from nightshift.learners.protocol import Part, Task
 from nightshift.spec.learner import LightGBM
 from nightshift.spec.training import CheckpointPolicy
-from nightshift.store.local import LocalStore
+from tests.chaos.forked import SlowStore, end_with, kill, started
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
@@ -35,19 +30,6 @@ RECIPE = LightGBM.model_validate(
                    "feature_fraction": 0.6, "extra_trees": True},
     }
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class SlowStore(LocalStore):
-    """A local store on a disk so slow that a kill finds it writing."""
-
-    def write(self, name: str, content: bytes) -> None:
-        piece = max(1, len(content) // 8)
-        with replacing(self.root / name) as temporary, temporary.open("wb") as file:
-            for place in range(0, len(content), piece):
-                file.write(content[place : place + piece])
-                file.flush()
-                time.sleep(0.004)
 
 
 def part(seed: int) -> Part:
@@ -65,41 +47,13 @@ def train(place: Path) -> None:
         SlowStore(place / "store"), "demo", "mark", "lightgbm", CheckpointPolicy(every="4 rounds")
     )
     fitted = LightGBMLearner().fit(task, RECIPE, Oversight(keeper))
-    with replacing(place / "model") as folder:
-        folder.mkdir()
-        fitted.model.save(folder)
-        (folder / "resumed").write_text(str(fitted.resumed_from is not None))
-    os._exit(0)
-
-
-def started(place: Path) -> BaseProcess:
-    # Forked, so that nothing is imported anew; this process itself never trains, for OpenMP does not survive a fork.
-    process = multiprocessing.get_context("fork").Process(target=train, args=(place,))
-    process.start()
-    return process
-
-
-def is_writing(process: BaseProcess, place: Path) -> bool:
-    """Whether this very process has a checkpoint that is not whole yet; an earlier one's may lie there too."""
-    return any((place / "store").rglob(f"*.{process.pid}@*.partial"))
-
-
-def kill(process: BaseProcess, place: Path, after: float, *, in_write: bool) -> bool:
-    """Kill at a moment, or at the next one at which a checkpoint is being written; whether it was writing then."""
-    time.sleep(after)
-    while in_write and process.is_alive() and not is_writing(process, place):
-        time.sleep(0.0005)
-    assert process.pid is not None
-    if process.is_alive():
-        os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    return is_writing(process, place)
+    end_with(fitted, place)
 
 
 def test_a_hundred_kills_change_no_byte_of_the_model(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     began = time.monotonic()
-    started(whole).join()
+    started(train, whole).join()
     seconds = time.monotonic() - began
     wanted = (whole / "model" / "model.txt").read_bytes()
     random = np.random.default_rng(SEED)
@@ -107,11 +61,11 @@ def test_a_hundred_kills_change_no_byte_of_the_model(tmp_path: Path) -> None:
     for number in range(TRAININGS):
         place = tmp_path / str(number)
         for turn in range(KILLS):
-            process = started(place)
+            process = started(train, place)
             moment = float(random.uniform(0.0, seconds / KILLS))
             writing += kill(process, place, moment, in_write=turn % 2 == number % 2)
             killed += process.exitcode == -signal.SIGKILL
-        process = started(place)
+        process = started(train, place)
         process.join()
         assert process.exitcode == 0
         assert (place / "model" / "model.txt").read_bytes() == wanted
