@@ -47,14 +47,13 @@ class FirstAct:
                     version.metrics["holdout"][metric],
                     version.baseline[metric],
                     shown(scored.realised.get(metric)),
-                    scored.rows_in,
                     scored.rows_scored,
                     scored.rows_quarantined,
                 )
             )
         screen.table(
             "Trained as of 2013-09-01, and September predicted. Baseline: class shares, or the mean",
-            ["project", "metric", ">holdout", ">baseline", ">September", ">rows in", ">scored", ">refused"],
+            ["project", "metric", ">holdout", ">baseline", ">Sept.", ">scored", ">refused"],
             rows,
         )
 

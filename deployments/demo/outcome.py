@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN = ("log_loss", "roc_auc")
 _TITLES = {"never": "never retrained", "always": "every step", "managed": "Nightshift"}
+# The same in the order of the table, short enough for 80 columns.
+_COLUMNS = ("never", "always", "managed")
 
 
 def read(played: Nights, settings: Settings) -> Outcome:
@@ -35,7 +37,7 @@ def show(screen: Screen, played: Nights, outcome: Outcome) -> None:
     rows.append(("all", len(outcome.truth), *_cells(whole)))
     screen.table(
         f"{PROJECT}, realised by month: log-loss (less is better) and ROC AUC",
-        ["month", ">flights", *(f">{title}" for title in _TITLES.values()), *(">AUC" for _ in _TITLES)],
+        ["month", ">flights", *(f">{title}" for title in _COLUMNS), *(">AUC" for _ in _COLUMNS)],
         rows,
     )
     margin, low, high = outcome.margin("log_loss", "managed", "never")
