@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightshift.dataset.images import AT_ONCE_BYTES, decode
 from nightshift.errors import DataRefusedError, RequestError
 
 FORMAT = 1
+FeatureKind = Literal["number", "category", "image"]
 
 
 @dataclass(frozen=True)
@@ -23,17 +25,31 @@ class Feature:
     Attributes:
         vocabulary: of a category, the values seen in training, sorted; a value's code is its place. A value never
             seen gets the code `len(vocabulary)`, a bucket of its own; null stays missing.
+        size, channels: of an image, pixels a side, and 1 for grey or 3 for colours: the shape that all are brought to.
     """
 
     name: str
-    kind: Literal["number", "category"]
+    kind: FeatureKind
     arrow_type: str
     vocabulary: tuple[str, ...] = ()
+    size: int = 0
+    channels: int = 0
+
+    @property
+    def encoded_type(self) -> pa.DataType:
+        """What it becomes: float32, or the pixels of an image."""
+        return pa.binary(self.channels * self.size**2) if self.kind == "image" else pa.float32()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The feature as a JSON-ready mapping."""
+        told = {name: getattr(self, name) for name in ("name", "kind", "arrow_type")}
+        told["vocabulary"] = list(self.vocabulary)
+        return told | ({"size": self.size, "channels": self.channels} if self.kind == "image" else {})
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Rows as float32 columns, and how many values of each category were never seen in training."""
+    """Rows as float32 columns (images: as pixels), and how many values of each category were never seen in training."""
 
     rows: pa.Table
     unseen: Mapping[str, int]
@@ -41,7 +57,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Encoder:
-    """Turns rows into float32 columns, by vocabularies recorded in training."""
+    """Turns rows into float32 columns, by vocabularies recorded in training, and images into pixels of one shape."""
 
     features: tuple[Feature, ...]
 
@@ -55,11 +71,26 @@ class Encoder:
         """The places of the features that are categories."""
         return [place for place, feature in enumerate(self.features) if feature.kind == "category"]
 
-    def encode(self, rows: pa.Table | pa.RecordBatch) -> Encoded:
+    @property
+    def images(self) -> list[Feature]:
+        """The features that are images."""
+        return [feature for feature in self.features if feature.kind == "image"]
+
+    def pieces(self, rows: pa.Table | pa.RecordBatch) -> Iterator[pa.Table | pa.RecordBatch]:
+        """`rows` in pieces that can be encoded at once: all of them, unless decoded images would fill the memory."""
+        width = sum(feature.encoded_type.byte_width for feature in self.images)
+        most = max(1, AT_ONCE_BYTES // width) if width else max(1, rows.num_rows)
+        for start in range(0, max(1, rows.num_rows), most):
+            yield rows.slice(start, most)
+
+    def encode(self, rows: pa.Table | pa.RecordBatch, key: Sequence[str] = ()) -> Encoded:
         """Encode `rows`; columns that are no features are left out.
 
+        Args:
+            key: columns that name a row, so that one that is refused can be found.
+
         Raises:
-            DataRefusedError: a feature's column is missing or of another kind.
+            DataRefusedError: a feature's column is missing or of another kind, or a value is no image.
         """
         unseen: Counter[str] = Counter()
         columns = []
@@ -69,15 +100,15 @@ class Encoder:
                     f"the rows lack the column {feature.name!r}, which the model was trained on",
                     valid=self.names, remedy="give the model the columns of its own dataset.sql",
                 )  # fmt: skip
-            columns.append(_encode(rows[feature.name], feature, unseen))
+            column = rows[feature.name]
+            columns.append(
+                _decode(rows, feature, key) if feature.kind == "image" else _encode(column, feature, unseen)
+            )
         return Encoded(pa.table(columns, names=self.names), dict(unseen))
 
     def to_json(self) -> str:
         """The encoder as text that `from_json` reads back."""
-        features = [
-            {"name": f.name, "kind": f.kind, "arrow_type": f.arrow_type, "vocabulary": list(f.vocabulary)}
-            for f in self.features
-        ]
+        features = [feature.as_dict() for feature in self.features]
         return json.dumps({"format": FORMAT, "features": features}, ensure_ascii=False, indent=1)
 
     @classmethod
@@ -90,31 +121,48 @@ class Encoder:
                 remedy="use the version of Nightshift that trained the model",
             )
         return cls(
-            tuple(
-                Feature(f["name"], f["kind"], f["arrow_type"], tuple(f["vocabulary"]))
-                for f in read["features"]
-            )
+            tuple(Feature(**{**told, "vocabulary": tuple(told["vocabulary"])}) for told in read["features"])
         )
 
 
-def feature_kind(column: pa.Field, where: str) -> Literal["number", "category"]:
-    """How a model sees a column of this type.
+def feature_kind(column: pa.Field, where: str) -> FeatureKind:
+    """How a model sees a column of this type. Bytes are images.
 
     Raises:
-        RequestError: a time, or bytes: nothing a model can see as it is.
+        RequestError: a time: nothing a model can see as it is.
     """
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return "number"
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return "category"
+    if _is_binary(kind):
+        return "image"
     raise RequestError(
         f"the column {column.name!r} is a {kind}, which a model cannot see as it is",
         where=where,
-        valid=["numbers", "booleans", "text"],
+        valid=["numbers", "booleans", "text", "images"],
         remedy=f"derive numbers from it in the SQL (hour, weekday, days since), or list {column.name!r} "
         "under dataset.exclude",
     )
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    found = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+    return bool(found or pa.types.is_fixed_size_binary(kind))
+
+
+def _decode(rows: pa.Table | pa.RecordBatch, feature: Feature, key: Sequence[str]) -> pa.Array:
+    column = rows[feature.name]
+    if not (_is_binary(column.type) or pa.types.is_null(column.type)):
+        raise _of_another_kind(column, feature)
+
+    def row(place: int) -> str:
+        names = {name: rows[name][place].as_py() for name in key}
+        told = ", ".join(f"{name} {value!r}" for name, value in names.items()) or f"the {place + 1}th row"
+        return f"column {feature.name!r}, {told}"
+
+    return decode(column, feature.size, feature.channels, row)
 
 
 def _encode(

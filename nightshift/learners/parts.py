@@ -6,12 +6,12 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from nightshift.dataset.encoder import Encoder, Feature, feature_kind
+from nightshift.dataset.encoder import Encoder, Feature, FeatureKind, feature_kind
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import quote
 from nightshift.errors import RequestError
@@ -19,7 +19,9 @@ from nightshift.learners.protocol import Floats, Part
 from nightshift.learners.target import Target
 from nightshift.learners.weights import taught_weight, watched_weight
 from nightshift.records import Window
+from nightshift.spec.learner import Torch
 from nightshift.spec.project import Project
+from nightshift.spec.training import ImageShape
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +38,13 @@ def learn_encoder(rows: SnapshotRows, window: Window) -> Encoder:
             where=where,
             remedy="select more columns than key, event time and label",
         )
+    shape = _image_shape(rows.project, [name for name, kind in kinds.items() if kind == "image"], where)
     found = rows.aggregate(
         window, [_values_or_nulls(name, kind) for name, kind in kinds.items()], labelled=True
     )
     return Encoder(
         tuple(
-            _feature(rows.schema.field(name), kind, value)
+            _feature(rows.schema.field(name), kind, value, shape)
             for (name, kind), value in zip(kinds.items(), found, strict=True)
         )
     )
@@ -55,7 +58,25 @@ def _values_or_nulls(name: str, kind: str) -> str:
     )
 
 
-def _feature(column: pa.Field, kind: Literal["number", "category"], found: Any) -> Feature:
+def _image_shape(project: Project, images: list[str], where: str) -> ImageShape:
+    """The shape that images are brought to.
+
+    Raises:
+        RequestError: there are images, and the learner is one that sees none.
+    """
+    if isinstance(project.learner, Torch):
+        return project.learner.images
+    if images:
+        raise RequestError(
+            f"a {project.learner.kind} learner sees no images, and the column {images[0]!r} holds bytes", where=where,
+            remedy="write learner: {kind: torch, network: image}, or list the column under dataset.exclude",
+        )  # fmt: skip
+    return ImageShape()
+
+
+def _feature(column: pa.Field, kind: FeatureKind, found: Any, shape: ImageShape) -> Feature:
+    if kind == "image":
+        return Feature(column.name, kind, "binary", size=shape.size, channels=shape.channels)
     if kind == "category":
         return Feature(
             column.name, kind, "string", tuple(value for value in found or () if value is not None)
@@ -79,11 +100,13 @@ def write_part(
     weight = watched_weight(project, target) if watched else taught_weight(rows, window, target)
     if weight:
         columns.append(f"{weight} AS {quote(WEIGHT)}")
+    key = tuple(name for name in project.dataset.key if encoder.images)
+    columns += [quote(name) for name in key if name not in encoder.names]
     reader = rows.read(window, columns, labelled=True)
     extra = [(LABEL, pa.float64())] + ([(WEIGHT, pa.float64())] if weight else [])
-    schema = pa.schema([(name, pa.float32()) for name in encoder.names] + extra)
+    schema = pa.schema([(feature.name, feature.encoded_type) for feature in encoder.features] + extra)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        for batch in _encoded(reader, encoder, extra):
+        for batch in _encoded(reader, encoder, extra, key):
             writer.write_table(batch.cast(schema))
 
 
@@ -113,13 +136,14 @@ def read_part(path: Path, encoder: Encoder) -> Part:
 
 
 def _encoded(
-    reader: pa.RecordBatchReader, encoder: Encoder, extra: list[tuple[str, pa.DataType]]
+    reader: pa.RecordBatchReader, encoder: Encoder, extra: list[tuple[str, pa.DataType]], key: tuple[str, ...]
 ) -> Iterator[pa.Table]:
     for batch in reader:
-        table = encoder.encode(batch).rows
-        for name, kind in extra:
-            table = table.append_column(pa.field(name, kind), batch[name].cast(kind))
-        yield table
+        for piece in encoder.pieces(batch):
+            table = encoder.encode(piece, key).rows
+            for name, kind in extra:
+                table = table.append_column(pa.field(name, kind), piece[name].cast(kind))
+            yield table
 
 
 def _label(project: Project, target: Target) -> str:

@@ -125,7 +125,7 @@ def _predictions(
         dict.fromkeys([*identity, *(n for n in scorer.encoder.names if n in rows.schema.names), label])
     )
     for batch in rows.read(snapshot.window, [quote(name) for name in wanted]):
-        scores = scorer.score(batch)
+        scores = scorer.score(batch, dataset.key)
         gathered.rows += batch.num_rows
         gathered.unseen.update(scores.unseen)
         truth = scorer.codes(batch[label])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +42,22 @@ class Scorer:
         manifest, encoder, model = load_model(folder)
         return cls(manifest, encoder, model)
 
-    def score(self, rows: pa.Table | pa.RecordBatch) -> Scores:
-        """Binary: the probability of 1, (n,). Multiclass: probabilities, (n, classes). Regression: values, (n,)."""
-        encoded = self.encoder.encode(rows)
-        return Scores(self.model.score(encoded.rows), encoded.unseen)
+    def score(self, rows: pa.Table | pa.RecordBatch, key: Sequence[str] = ()) -> Scores:
+        """Binary: the probability of 1, (n,). Multiclass: probabilities, (n, classes). Regression: values, (n,).
+
+        Args:
+            key: columns that name a row, so that one that is refused can be found; those that are not there count not.
+
+        Raises:
+            DataRefusedError: a column is missing or of another kind, or a value is no image.
+        """
+        unseen: Counter[str] = Counter()
+        found = []
+        for piece in self.encoder.pieces(rows):
+            encoded = self.encoder.encode(piece, [name for name in key if name in rows.schema.names])
+            unseen.update(encoded.unseen)
+            found.append(self.model.score(encoded.rows))
+        return Scores(found[0] if len(found) == 1 else np.concatenate(found), dict(unseen))
 
     def columns(self, values: Floats) -> dict[str, pa.Array]:
         """Scores as the columns of a prediction: `prediction`, and the probabilities behind it.

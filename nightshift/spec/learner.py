@@ -13,6 +13,7 @@ from nightshift.spec.training import (
     CheckpointPolicy,
     Divergence,
     FromVersion,
+    ImageShape,
     Phase,
     Plateau,
     Reweight,
@@ -108,12 +109,14 @@ class Torch(Recipe):
     """A network; `params` go to the network's own builder.
 
     Attributes:
-        network: `mlp`, `tabm`, `image`, or a function that builds one: `projects.NAME.FILE:FUNCTION`.
+        network: `mlp`, `tabm`, `image` for rows with images, or a function that builds one:
+            `projects.NAME.FILE:FUNCTION`.
         early_stopping: stop when the validation loss has not improved for so many epochs.
         rate: the greatest learning rate; it rises to it over `warm_up`, and falls along a cosine.
         warm_up: the share of all steps.
         clip: the greatest norm of all gradients together; null for none.
         precision: `auto` is bf16 on a GPU that has it, else float32.
+        images: the shape that images are brought to.
         network_text: the text of the file of a user's own network; read, and not declared.
         compile: `auto` compiles where it pays: on a GPU, for trainings that are long enough.
         deterministic: the same seed gives the same bits on the same machine.
@@ -137,6 +140,7 @@ class Torch(Recipe):
     deterministic: bool = True
     mode: Literal["fine_tune", "feature_extraction"] = "fine_tune"
     phases: tuple[Phase, ...] = ()
+    images: ImageShape = ImageShape()
     params: dict[str, Any] = Field(default_factory=dict)
     network_text: str = Field(default="", repr=False)
 

@@ -105,6 +105,18 @@ class Budget(Declaration):
     memory: Size | None = None
 
 
+class ImageShape(Declaration):
+    """What every image is brought to before a network sees it.
+
+    Attributes:
+        size: pixels a side.
+        channels: 3 for colours, 1 for grey.
+    """
+
+    size: int = Field(default=224, ge=8, le=1024)
+    channels: Literal[1, 3] = 3
+
+
 class FromVersion(Declaration):
     """A registered version of a project, this one or another: its number or its alias."""
 

@@ -30,6 +30,7 @@ PREPARED_AT_ONCE = 65_536
 @dataclass(frozen=True)
 class Batch:
     """Rows on the device: numbers (rows, width), codes (rows, categories), target (rows,), and a weight a row if any.
+    Of each column of images (rows, channels, size, size), bytes.
 
     Attributes:
         rows: how many the whole batch has, over all processes.
@@ -40,6 +41,7 @@ class Batch:
     target: Tensor
     weight: Tensor | None
     rows: int
+    images: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class _Block:
     codes: Tensor
     target: Tensor
     weight: Tensor | None
+    images: tuple[Tensor, ...]
 
     def batch(self, places: Tensor, rows: int) -> Batch:
         """Some of these rows."""
@@ -57,6 +60,7 @@ class _Block:
         return Batch(
             self.numbers.index_select(0, places), self.codes.index_select(0, places).long(),
             self.target.index_select(0, places), weight, rows,
+            tuple(image.index_select(0, places) for image in self.images),
         )  # fmt: skip
 
 
@@ -75,7 +79,7 @@ class Batches:
         self._rank, self._ranks = rank, ranks
         self.count = self._rows.count
         self._resident: _Block | None = None
-        if 4 * self.count * self._rows.width <= _most_resident(device):
+        if self.count * self._rows.row_bytes <= _most_resident(device):
             self._resident = self._block(np.arange(self.count))
 
     @property
@@ -114,7 +118,7 @@ class Batches:
             yield block.batch(places[begin:end], self._rows_of(step))
 
     def _from_disk(self, order: Places, first: int) -> Iterator[Batch]:
-        at_once = max(1, BLOCK_BYTES // (4 * self._rows.width * max(1, self._size // self._ranks)))
+        at_once = max(1, BLOCK_BYTES // (self._rows.row_bytes * max(1, self._size // self._ranks)))
         for start in range(first, self.steps, at_once):
             shares = [self._share(step) for step in range(start, min(start + at_once, self.steps))]
             drawn = np.concatenate([order[begin:end] for begin, end in shares])
@@ -139,7 +143,10 @@ class Batches:
         chosen = torch.from_numpy(places.astype(np.int64))
         weight = None if self._weight is None else self._weight.index_select(0, chosen).to(self._device)
         target = self._target.index_select(0, chosen).to(self._device)
-        return _Block(torch.cat(numbers), torch.cat(codes), target, weight)
+        images = self._prepare.shaped(
+            [torch.from_numpy(one).to(self._device) for one in self._rows.images(places)]
+        )
+        return _Block(torch.cat(numbers), torch.cat(codes), target, weight, images)
 
 
 def _of_mean_one(weight: Floats) -> npt.NDArray[np.float32]:

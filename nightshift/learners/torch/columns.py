@@ -75,10 +75,9 @@ class ColumnMatch:
         """What is taken over, and what is not."""
         before = {name for kind, name in _keys(self.before) if kind != "told"}
         now = {name: kind for kind, name in _keys(self.now) if kind != "told"}
-        numbers = {one.name for one in self.before.numbers}
-        fresh = sorted(
-            name for name, kind in now.items() if name not in (numbers if kind == "number" else self.rows)
-        )
+        # Of a category, only what has an embedding to take over is known.
+        known = {name for kind, name in _keys(self.before) if kind != "category"} | self.rows.keys()
+        fresh = sorted(now.keys() - known)
         said = [f"{len(now) - len(fresh)} of {len(now)} columns taken over"]
         if fresh:
             said.append(f"fresh: {', '.join(fresh)}")
@@ -107,7 +106,7 @@ class ColumnMatch:
         Columns that are new have the weight 0. Of tabm's scalings they keep those that were drawn: both 0 would never
         learn.
         """
-        before, now = _slices(self.before, old), _slices(self.now, mine)
+        before, now = _slices(self.before, old, name), _slices(self.now, mine, name)
         found = mine[name].clone() if name.endswith(".r") else torch.zeros_like(mine[name])
         for key, place in now.items():
             if key in before:
@@ -137,13 +136,16 @@ def _as_before(number: Number, before: Number | None) -> Number:
     return replace(number, knots=before.knots, marks=before.marks, has_missing=told)
 
 
-def _slices(inputs: Inputs, weights: Mapping[str, Tensor]) -> dict[Key, slice]:
-    """Where each column lies in the vector that the layer of columns makes."""
+def _slices(inputs: Inputs, weights: Mapping[str, Tensor], first: str) -> dict[Key, slice]:
+    """Where each column lies in the vector that the layer named `first` is given."""
     each = weights[_SIZE_OF_PIECES].shape[1] if _SIZE_OF_PIECES in weights else 1
     embeddings = (weights[_embedding(place)].shape[1] for place in range(len(inputs.categories)))
     sizes = {"number": each, "told": 1}
     found, start = {}, 0
     for kind, name in _keys(inputs):
+        if kind == "image":
+            # The last ones, which share what is left of the vector.
+            sizes.setdefault(kind, (weights[first].shape[-1] - start) // len(inputs.images))
         size = sizes[kind] if kind in sizes else next(embeddings)
         found[(kind, name)] = slice(start, start + size)
         start += size
@@ -151,11 +153,12 @@ def _slices(inputs: Inputs, weights: Mapping[str, Tensor]) -> dict[Key, slice]:
 
 
 def _keys(inputs: Inputs) -> list[Key]:
-    """What a network is given, in the order of the vector: numbers, which of them are told missing, categories."""
+    """What a network is given, in the order of the vector: numbers, which of them are missing, categories, images."""
     return [
         *(("number", one.name) for one in inputs.numbers),
         *(("told", one.name) for one in inputs.numbers if one.has_missing),
         *(("category", one.name) for one in inputs.categories),
+        *(("image", one.name) for one in inputs.images),
     ]
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+MOST_ROWS, MOST_PIXELS = 8192, 2_000_000
+
 
 @dataclass(frozen=True)
 class Number:
     """A numeric column, and the map that makes its training values normally distributed.
 
     Attributes:
-        place: among the encoder's columns.
+        place: among the encoder's columns that are no images.
         knots: values, ascending; between two the map is linear, outside it is that of the nearest.
         marks: what the knots become: quantiles of the standard normal distribution.
         has_missing: some training rows lack a value; the network is told which.
@@ -43,11 +45,31 @@ class Category:
 
 
 @dataclass(frozen=True)
+class Image:
+    """A column of images: `channels` planes of `size` x `size` bytes each.
+
+    Attributes:
+        place: among the encoder's columns that are images.
+    """
+
+    name: str
+    place: int
+    size: int
+    channels: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image."""
+        return self.channels, self.size, self.size
+
+
+@dataclass(frozen=True)
 class Inputs:
-    """What a network is given of a row: `width` numbers that are never NaN, and one code a category."""
+    """What a network is given of a row: `width` numbers that are never NaN, one code a category, and images."""
 
     numbers: tuple[Number, ...]
     categories: tuple[Category, ...]
+    images: tuple[Image, ...] = ()
 
     @property
     def width(self) -> int:
@@ -57,7 +79,13 @@ class Inputs:
     @property
     def columns(self) -> int:
         """How many columns there are."""
-        return len(self.numbers) + len(self.categories)
+        return len(self.numbers) + len(self.categories) + len(self.images)
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows a network is run on when nothing is learnt: what it makes of images takes memory."""
+        pixels = sum(image.size**2 for image in self.images)
+        return max(1, MOST_ROWS if pixels == 0 else min(MOST_ROWS, MOST_PIXELS // pixels))
 
     def as_dict(self) -> dict[str, Any]:
         """The inputs as a JSON-ready mapping."""
@@ -70,4 +98,5 @@ class Inputs:
             Number(**{**one, "knots": tuple(one["knots"]), "marks": tuple(one["marks"])})
             for one in read["numbers"]
         )
-        return cls(tuple(numbers), tuple(Category(**one) for one in read["categories"]))
+        categories = (Category(**one) for one in read["categories"])
+        return cls(tuple(numbers), tuple(categories), tuple(Image(**one) for one in read.get("images", ())))

@@ -31,13 +31,24 @@ class ColumnParams(Declaration):
     category_size: int = Field(default=16, ge=1)
 
 
+class Staged(nn.Module):
+    """A layer that is a network itself, whose stages a transfer counts one by one."""
+
+    def stages(self) -> list[nn.Module]:
+        """From the input on; what stands in none of them learns only when all layers do."""
+        raise NotImplementedError
+
+
 class Layered(nn.Module):
     """Layers one behind the other, the first of which takes the columns, and a head.
 
     Attributes:
         layers: the backbone, numbered from the columns to the head.
         head: from the last layer to the outputs.
+        behind_columns: the first layer that is given the vector of the columns; none where only the head is.
     """
+
+    behind_columns: int | None = 1
 
     def __init__(self, layers: Iterable[nn.Module], head: nn.Module) -> None:
         super().__init__()

@@ -82,7 +82,9 @@ def fit_in(group: Group, task: Task, recipe: Torch, oversight: Oversight) -> Fit
             group.rank,
             group.ranks,
         )
-        watch = None if task.validate is None else Watch(task.validate, objective, device)
+        watch = (
+            None if task.validate is None else Watch(task.validate, objective, device, inputs.rows_at_once)
+        )
         training = Training(
             Given(
                 whole,
@@ -111,6 +113,8 @@ def _fitted(
             remedy="lower learner.rate, or look at the columns and the label",
         )  # fmt: skip
     spread = importance_of(whole, described.objective, described.inputs, task.train)
+    # In the order of the columns, as every learner tells it.
+    spread = {name: spread[name] for name in task.encoder.names}
     model = TorchModel(replace(described, spread=spread), whole)
     metric = described.objective.metric
     watched = {part: {metric: losses} for part, losses in standing.history.items()}
@@ -134,16 +138,17 @@ def check_outputs(whole: Whole, described: Description, part: Part) -> None:
         RequestError: it cannot be run, or its outputs have another shape than they should.
     """
     rows = Rows(part.features)
-    columns = torch.from_numpy(rows.gather(np.arange(min(rows.count, 3))))
-    count, outputs = columns.shape[1], described.objective.outputs
+    places = np.arange(min(rows.count, 3))
+    count, outputs = len(places), described.objective.outputs
     whole.eval()
     try:
         with torch.no_grad():
-            found = tuple(whole(columns).shape)
+            found = tuple(whole.of_rows(rows, places).shape)
     except Exception as error:
         raise RequestError(
             f"the network {described.name} cannot be run on {count} rows: {type(error).__name__}: {error}",
-            where="learner.network", remedy="it is called with numbers (rows, width) and codes (rows, categories)",
+            where="learner.network",
+            remedy="it is called with numbers (rows, width), codes (rows, categories), and the images of each column",
         ) from error  # fmt: skip
     if found not in ((count, outputs), (count, *found[1:2], outputs)):
         raise RequestError(

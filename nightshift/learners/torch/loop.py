@@ -97,7 +97,7 @@ class Training:
         given = self._given
         self._set_rate()
         with torch.autocast(given.device.type, torch.bfloat16, enabled=self._precision is torch.bfloat16):
-            outputs = self._network(batch.numbers, batch.codes)
+            outputs = self._network(batch.numbers, batch.codes, *batch.images)
         losses = given.objective.losses(outputs, batch.target)
         if batch.weight is not None:
             losses = losses * batch.weight

@@ -21,12 +21,11 @@ from nightshift.learners.torch.inputs import Inputs
 from nightshift.learners.torch.networks import build_network
 from nightshift.learners.torch.objective import Objective
 from nightshift.learners.torch.prepare import Prepare
-from nightshift.learners.torch.rows import Rows
+from nightshift.learners.torch.rows import Places, Rows
 from nightshift.learners.weights_file import check_safetensors
 
 WEIGHTS, DESCRIPTION, SOURCE = "network.safetensors", "network.json", "network.py"
 FORMAT = 1
-ROWS_AT_ONCE = 8192
 
 
 class Whole(nn.Module):
@@ -37,10 +36,17 @@ class Whole(nn.Module):
         self.prepare = Prepare(inputs)
         self.network = network
 
-    def forward(self, columns: Tensor) -> Tensor:
-        """Outputs of float32 columns (columns, rows)."""
-        outputs: Tensor = self.network(*self.prepare(columns))
+    def forward(self, columns: Tensor, *images: Tensor) -> Tensor:
+        """Outputs of float32 columns (columns, rows), and of each column of images its bytes (rows, bytes)."""
+        outputs: Tensor = self.network(*self.prepare(columns), *self.prepare.shaped(images))
         return outputs
+
+    def of_rows(self, rows: Rows, places: Places) -> Tensor:
+        """Outputs of the rows at these ascending places."""
+        device = self.prepare.knots.device
+        columns = torch.from_numpy(rows.gather(places)).to(device)
+        found: Tensor = self(columns, *(torch.from_numpy(one).to(device) for one in rows.images(places)))
+        return found
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class Description:
 
 
 class TorchModel:
-    """A network on the processor; scores float32 Arrow columns.
+    """A network on the processor; scores encoded Arrow columns.
 
     The same row gets the same score in any batch but for rounding: products of matrices of other shapes are summed in
     another order. Scores differ by at most 1e-6 of their unit (of a regression: of the label's standard deviation).
@@ -107,9 +113,10 @@ class TorchModel:
             return np.empty((0, objective.outputs) if objective.kind == "multiclass" else 0)
         found = []
         with torch.inference_mode():
-            for start in range(0, rows.count, ROWS_AT_ONCE):
-                places = np.arange(start, min(start + ROWS_AT_ONCE, rows.count))
-                found.append(objective.scores(self.whole(torch.from_numpy(rows.gather(places)))))
+            at_once = self.described.inputs.rows_at_once
+            for start in range(0, rows.count, at_once):
+                places = np.arange(start, min(start + at_once, rows.count))
+                found.append(objective.scores(self.whole.of_rows(rows, places)))
         return np.concatenate(found)
 
     def importance(self) -> Mapping[str, float]:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from nightshift.errors import RequestError, did_you_mean
+from nightshift.learners.torch.image import ImageParams, build_image
 from nightshift.learners.torch.inputs import Inputs
 from nightshift.learners.torch.mlp import MlpParams, build_mlp
 from nightshift.learners.torch.tabm import TabmParams, build_tabm
@@ -29,6 +30,7 @@ class Kind:
 NETWORKS: Mapping[str, Kind] = {
     "mlp": Kind(MlpParams, build_mlp),
     "tabm": Kind(TabmParams, build_tabm),
+    "image": Kind(ImageParams, build_image),
 }
 _WHERE = "learner.params"
 
@@ -48,6 +50,8 @@ def build_network(
     """
     if name in NETWORKS:
         kind = NETWORKS[name]
+        if bool(inputs.images) != (name == "image"):
+            raise _of_other_columns(name, inputs)
         return kind.build(inputs, outputs, _checked(kind.params, params))
     if ":" not in name:
         raise RequestError(
@@ -55,6 +59,18 @@ def build_network(
             remedy=did_you_mean(name, NETWORKS) or "choose one of these",
         )  # fmt: skip
     return _built_by_user(name, users_function(name, source), params, inputs, outputs)
+
+
+def _of_other_columns(name: str, inputs: Inputs) -> RequestError:
+    if not inputs.images:
+        return RequestError(
+            "the network image needs a column of images, and no feature holds bytes", where="learner.network",
+            remedy="select the bytes of the image files in the SQL, or write learner.network: mlp",
+        )  # fmt: skip
+    return RequestError(
+        f"the network {name} sees no images, and the column {inputs.images[0].name!r} holds them",
+        where="learner.network", remedy="write learner.network: image, or list the column under dataset.exclude",
+    )  # fmt: skip
 
 
 def _checked(kind: type[Declaration], params: Mapping[str, Any]) -> Declaration:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from nightshift.errors import RequestError
+from nightshift.learners.torch.layers import Staged
 from nightshift.learners.torch.plan import Stretch
 from nightshift.spec.training import Phase
 
@@ -67,4 +68,8 @@ def parts_of(network: nn.Module) -> tuple[list[nn.Module], nn.Module]:
             where="learner.network",
             remedy="give the network the attributes `layers`, a torch.nn.ModuleList from the columns on, and `head`",
         )  # fmt: skip
-    return list(layers), head
+    return [stage for layer in layers for stage in _stages_of(layer)], head
+
+
+def _stages_of(layer: nn.Module) -> list[nn.Module]:
+    return layer.stages() if isinstance(layer, Staged) else [layer]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,8 @@ from nightshift.learners.torch.inputs import Inputs, Number
 class Prepare(nn.Module):
     """Makes numbers normally distributed, tells which are missing, and makes codes whole numbers.
 
-    It learns nothing: all it knows is in `Inputs`, and nothing of it is among the weights.
+    Images are only put into their shape: each network has its own way with bytes. It learns nothing: all it knows is
+    in `Inputs`, and nothing of it is among the weights.
     """
 
     knots: Tensor
@@ -24,6 +27,7 @@ class Prepare(nn.Module):
 
     def __init__(self, inputs: Inputs) -> None:
         super().__init__()
+        self._shapes = [image.shape for image in inputs.images]
         knots, marks, slopes = _table(inputs.numbers)
         told = [place for place, number in enumerate(inputs.numbers) if number.has_missing]
         for name, tensor in {
@@ -47,6 +51,10 @@ class Prepare(nn.Module):
         codes = columns.index_select(0, self.categories).nan_to_num(nan=-1.0).long() + 1
         codes = torch.minimum(codes.clamp_min(0), self.last) if len(self.categories) else codes
         return numbers.T.contiguous(), codes.T.contiguous()
+
+    def shaped(self, images: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Of each column of images (rows, channels, size, size), of (rows, bytes)."""
+        return tuple(image.view(-1, *shape) for image, shape in zip(images, self._shapes, strict=True))
 
     def _normal(self, raw: Tensor) -> Tensor:
         if len(self.numbers) == 0:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nightshift.dataset.encoder import Encoder
-from nightshift.learners.torch.inputs import Category, Inputs, Number
+from nightshift.learners.torch.inputs import Category, Image, Inputs, Number
 from nightshift.learners.torch.rows import Rows
 
 MOST_ROWS = 100_000
@@ -24,7 +24,8 @@ def learn_inputs(encoder: Encoder, rows: Rows) -> Inputs:
     """What is known of each column from the training rows."""
     places = np.unique(np.linspace(0, rows.count - 1, min(rows.count, MOST_ROWS)).astype(np.int64))
     numbers, categories = [], []
-    for place, feature in enumerate(encoder.features):
+    images = [Image(one.name, place, one.size, one.channels) for place, one in enumerate(encoder.images)]
+    for place, feature in enumerate(one for one in encoder.features if one.kind != "image"):
         values = rows.column(place, places)
         if feature.kind == "number":
             knots, marks = normal_map(values)
@@ -34,7 +35,7 @@ def learn_inputs(encoder: Encoder, rows: Rows) -> Inputs:
             codes = np.nan_to_num(values, nan=-1.0).astype(np.int64) + 1
             typical = int(np.bincount(codes.clip(0, size - 1), minlength=size).argmax())
             categories.append(Category(feature.name, place, size, typical))
-    return Inputs(tuple(numbers), tuple(categories))
+    return Inputs(tuple(numbers), tuple(categories), tuple(images))
 
 
 def normal_map(values: npt.NDArray[np.float32]) -> tuple[tuple[float, ...], tuple[float, ...]]:

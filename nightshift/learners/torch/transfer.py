@@ -64,6 +64,7 @@ class Transfer:
         described = _description(origin)
         _refuse_another(origin, described, recipe)
         weights = _read(origin.folder / WEIGHTS)
+        _refuse_other_channels(origin, described.inputs, learnt)
         match = ColumnMatch.of(described.inputs, origin.encoder, learnt, encoder, weights)
         return cls(origin.name, weights, match, match.now)
 
@@ -103,11 +104,13 @@ class Transfer:
             if self.columns.is_the_same:
                 return {}
             raise RequestError(
-                f"the columns differ from those of {self.name}, and only the networks mlp and tabm can match them",
+                f"the columns differ from those of {self.name}, and only the networks of the house can match them",
                 where=_WHERE, remedy="select the same columns, with the same categories",
             )  # fmt: skip
         found = self.columns.of_layer(self.weights, mine)
-        first = _first_of(network)
+        if network.behind_columns is None:
+            return found
+        first = _first_of(network, network.behind_columns)
         for name in (f"{first}.weight", f"{first}.r"):
             if name in mine and name in self.weights and len(mine[name]) == len(self.weights[name]):
                 found[name] = self.columns.of_first(name, self.weights, mine)
@@ -119,9 +122,9 @@ class Transfer:
         return self.columns.words
 
 
-def _first_of(network: Layered) -> str:
+def _first_of(network: Layered, behind: int) -> str:
     """The name of the first module behind the columns that has weights: the one whose inputs are columns."""
-    for name, module in network.layers[1].named_modules(prefix="layers.1"):
+    for name, module in network.layers[behind].named_modules(prefix=f"layers.{behind}"):
         if next(module.parameters(recurse=False), None) is not None:
             return str(name)
     raise AssertionError("a layer without weights")
@@ -141,6 +144,15 @@ def _refuse_another(origin: Origin, described: Description, recipe: Torch) -> No
                 where=f"learner.params.{param}",
                 remedy="numbers are taken over in the form that the backbone knows: write the same",
             )
+
+
+def _refuse_other_channels(origin: Origin, before: Inputs, now: Inputs) -> None:
+    if before.images and now.images and before.images[0].channels != now.images[0].channels:
+        raise RequestError(
+            f"{origin.name} was trained on images of {before.images[0].channels} channels, and this recipe says "
+            f"{now.images[0].channels}",
+            where="learner.images.channels", remedy="write the same",
+        )  # fmt: skip
 
 
 def _layer_of(name: str) -> str:

@@ -1,0 +1,112 @@
+"""The network `image`: a backbone that looks at images, the columns beside them, and layers over both."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from nightshift.learners.torch.conv import Conv
+from nightshift.learners.torch.inputs import Inputs
+from nightshift.learners.torch.layers import ColumnLayer, ColumnParams, Layered, Staged
+
+_BESIDE_COLUMNS = (128,)
+
+
+class ImageParams(ColumnParams):
+    """What `learner.params` may say.
+
+    Attributes:
+        backbone: `conv`, or the name of a model of timm.
+        widths: of the blocks of `conv`.
+        layers: the widths of those over images and columns together; by default one where there are columns beside
+            the images, else none.
+        dropout: before the head, and in these layers.
+    """
+
+    backbone: str = "conv"
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 128), min_length=1)
+    layers: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+
+
+class ImageBackbone(Staged):
+    """A backbone behind the step from bytes to numbers.
+
+    Attributes:
+        mean, scale: of each channel, as the backbone is used to; kept with the weights.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, backbone: nn.Module, mean: tuple[float, ...], scale: tuple[float, ...]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("scale", torch.tensor(scale).view(1, -1, 1, 1))
+
+    def stages(self) -> list[nn.Module]:
+        """See `Staged.stages`."""
+        return self.backbone.stages() if isinstance(self.backbone, Staged) else stages_of(self.backbone)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(rows, size) of bytes (rows, channels, height, width)."""
+        found: Tensor = self.backbone((images.float() / 255 - self.mean) / self.scale)
+        return found
+
+
+class ImageNetwork(Layered):
+    """One backbone for all columns of images; what it sees in each stands behind the vector of the other columns."""
+
+    def __init__(
+        self, columns: ColumnLayer, backbone: ImageBackbone, over: list[nn.Module], head: nn.Module
+    ) -> None:
+        super().__init__([columns, backbone, *over], head)
+        self.behind_columns = 2 if over else None
+
+    def forward(self, numbers: Tensor, categories: Tensor, *images: Tensor) -> Tensor:
+        """(rows, outputs) of prepared columns, and of each column of images bytes (rows, channels, height, width)."""
+        columns, backbone, *over = self.layers
+        found: Tensor = torch.cat(
+            [columns(numbers, categories), *(backbone(image) for image in images)], dim=1
+        )
+        for layer in over:
+            found = layer(found)
+        outputs: Tensor = self.head(found)
+        return outputs
+
+
+def build_image(inputs: Inputs, outputs: int, params: ImageParams) -> nn.Module:
+    """A network over the columns of images and all others."""
+    columns = ColumnLayer(inputs, params)
+    size_each, backbone = _backbone(inputs, params)
+    size = columns.size + size_each * len(inputs.images)
+    default = _BESIDE_COLUMNS if columns.size else ()
+    over: list[nn.Module] = []
+    for width in default if params.layers is None else params.layers:
+        over.append(
+            nn.Sequential(nn.Linear(size, width), nn.LayerNorm(width), nn.ReLU(), nn.Dropout(params.dropout))
+        )
+        size = width
+    return ImageNetwork(
+        columns, backbone, over, nn.Sequential(nn.Dropout(params.dropout), nn.Linear(size, outputs))
+    )
+
+
+def stages_of(network: nn.Module) -> list[nn.Module]:
+    """The parts of a network that hold weights, in the order they stand in; of a sequence, its members."""
+    found: list[nn.Module] = []
+    for part in network.children():
+        is_sequence = isinstance(part, nn.Sequential | nn.ModuleList)
+        found += stages_of(part) if is_sequence else [part] if any(True for _ in part.parameters()) else []
+    return found
+
+
+def _backbone(inputs: Inputs, params: ImageParams) -> tuple[int, ImageBackbone]:
+    """How many numbers it makes of an image, and the backbone."""
+    channels = inputs.images[0].channels
+    conv = Conv(channels, params.widths)
+    return conv.size, ImageBackbone(conv, (0.5,) * channels, (0.5,) * channels)
