@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 DEMO := $(VENV)/.demo-installed
 DEV := $(VENV)/.dev-installed
 UI := $(VENV)/.ui-installed
-DEV_EXTRAS := torch,s3,postgres,serving,demo,dev
+DEV_EXTRAS := torch,vision,s3,postgres,serving,demo,dev
 UI_EXTRAS := $(DEV_EXTRAS),ui
 
 help: ## list the targets

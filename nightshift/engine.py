@@ -26,6 +26,11 @@ def engine(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
+def batch_rows(relation: duckdb.DuckDBPyRelation) -> int:
+    """How many rows of it are read at once: fewer where there are bytes, each of which may be a whole image."""
+    return 4_096 if "BLOB" in map(str, relation.types) else 65_536
+
+
 def quote(column: str) -> str:
     """A column's name as an SQL identifier.
 

@@ -31,6 +31,7 @@ _TYPES = {
     "float": "float",
     "double": "double",
     "string": "string",
+    "binary": "binary",
 }
 
 
@@ -42,9 +43,8 @@ def save_mlmodel(model: Path, path: Path, metadata: dict[str, str]) -> None:
     encoder = Encoder.from_json((model / ENCODER).read_text(encoding="utf-8"))
     shutil.copytree(model, path / MODEL_DATA)
     manifest = read_manifest(model)
-    requirements = "".join(
-        f"{name}=={version(name).partition('+')[0]}\n" for name in _REQUIREMENTS[manifest.learner]
-    )
+    needed = [*_REQUIREMENTS[manifest.learner], *(("pillow",) if encoder.images else ())]
+    requirements = "".join(f"{name}=={version(name).partition('+')[0]}\n" for name in needed)
     (path / "requirements.txt").write_text(requirements)
     described = Model(signature=_signature(encoder, manifest), metadata=metadata)
     mlflow.pyfunc.add_to_model(described, loader_module=_LOADER, data=MODEL_DATA)

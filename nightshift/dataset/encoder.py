@@ -76,6 +76,15 @@ class Encoder:
         """The features that are images."""
         return [feature for feature in self.features if feature.kind == "image"]
 
+    @property
+    def sized(self) -> Encoder:
+        """The encoder of the same columns where an image is the number of its bytes, as `size_of` reads it."""
+        return Encoder(
+            tuple(
+                Feature(one.name, "number", "int64") if one.kind == "image" else one for one in self.features
+            )
+        )
+
     def pieces(self, rows: pa.Table | pa.RecordBatch) -> Iterator[pa.Table | pa.RecordBatch]:
         """`rows` in pieces that can be encoded at once: all of them, unless decoded images would fill the memory."""
         width = sum(feature.encoded_type.byte_width for feature in self.images)

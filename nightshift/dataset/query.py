@@ -8,14 +8,12 @@ from datetime import UTC, datetime
 import duckdb
 import pyarrow as pa
 
-from nightshift.engine import quote, quote_all
+from nightshift.engine import batch_rows, quote, quote_all
 from nightshift.errors import RequestError, did_you_mean
 from nightshift.records import Window
 from nightshift.settings import Settings
 from nightshift.sources.registry import located, sources_of
 from nightshift.spec.project import Project
-
-BATCH_ROWS = 65_536
 
 # What DuckDB's types become in the lake. Anything that is not here has no place in a table of features.
 _CASTS = {
@@ -86,7 +84,8 @@ class DatasetQuery:
             f"WHERE {event_time} >= $start AND {event_time} < $end\n"
             f"ORDER BY {event_time}, {quote_all(dataset.key)}"
         )
-        return self.connection.sql(query, params=self._parameters(query, window)).to_arrow_reader(BATCH_ROWS)
+        found = self.connection.sql(query, params=self._parameters(query, window))
+        return found.to_arrow_reader(batch_rows(found))
 
     def extent(self) -> tuple[datetime, datetime] | None:
         """First and last event time of all that the SQL can give."""

@@ -7,13 +7,11 @@ from collections.abc import Iterable
 import duckdb
 import pyarrow as pa
 
-from nightshift.engine import quote, quote_all, quote_text
+from nightshift.engine import batch_rows, quote, quote_all, quote_text
 from nightshift.lake.tables import Lake
 from nightshift.records import Snapshot, Window
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
-
-BATCH_ROWS = 65_536
 
 
 class SnapshotRows:
@@ -47,7 +45,8 @@ class SnapshotRows:
             f"SELECT {', '.join(columns)} FROM snapshot WHERE {self.condition(window, labelled=labelled)} "
             f"ORDER BY {quote(dataset.event_time)}, {quote_all(dataset.key)}"
         )
-        return self.connection.sql(query).to_arrow_reader(BATCH_ROWS)
+        found = self.connection.sql(query)
+        return found.to_arrow_reader(batch_rows(found))
 
     def aggregate(
         self, window: Window, expressions: Iterable[str], *, labelled: bool = False

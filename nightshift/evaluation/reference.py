@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from nightshift.atomic import replacing
+from nightshift.dataset.images import size_of, sizes
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.drift.build import profile
 from nightshift.drift.codec import to_json
@@ -47,7 +48,7 @@ def save_references(
 
 
 def reference_profile(rows: SnapshotRows, scorer: Scorer) -> Profile:
-    """Features and labels of the train window, and the evaluated model's scores on the holdout.
+    """Features (of an image, how many bytes it has) and labels of the train window, and the evaluated model's scores on the holdout.
 
     The scores are those of rows that the model has not learnt from: on its own training rows a model is surer than it
     will ever be again. So a column's own counts say how many rows it is made of; `rows` are the train window's.
@@ -56,7 +57,8 @@ def reference_profile(rows: SnapshotRows, scorer: Scorer) -> Profile:
     split = project.split_before(rows.snapshot.as_of)
     roles: dict[str, Role] = dict.fromkeys(scorer.encoder.names, "feature")
     roles[project.label.column] = "label"
-    columns = [quote(name) for name in _wanted(rows, scorer)]
+    images = _images(scorer)
+    columns = [size_of(name) if name in images else quote(name) for name in _wanted(rows, scorer)]
     layout = lay_out(rows.read(split.train, columns), roles, project.evaluate.slices)
     learnt = profile(rows.read(split.train, columns), layout)
     of_scores: dict[str, Role] = dict.fromkeys(_named(rows, scorer).values(), "score")
@@ -71,7 +73,9 @@ def reference_profile(rows: SnapshotRows, scorer: Scorer) -> Profile:
 def reference_performance(project: Project, scorer: Scorer, holdout: Measured) -> Reference:
     """How the evaluated model did on the holdout, and how sure its scores are by the columns that matter most to it."""
     gains = dict(zip(scorer.encoder.names, scorer.model.importance().values(), strict=True))
-    weightiest = sorted(gains, key=lambda name: -gains[name])[:_WEIGHTIEST]
+    # How many bytes an image has says nothing of how sure a model is of it.
+    told = gains.keys() - _images(scorer)
+    weightiest = sorted(told, key=lambda name: (-gains[name], scorer.encoder.names.index(name)))[:_WEIGHTIEST]
     slices = project.evaluate.slices
     columns = holdout.rows.select(list(dict.fromkeys([*slices, *weightiest])))
     return Reference.fit(project.label.kind, holdout.truth, holdout.scores, columns, slices)
@@ -80,13 +84,14 @@ def reference_performance(project: Project, scorer: Scorer, holdout: Measured) -
 def profiled_rows(rows: SnapshotRows, scorer: Scorer, window: Window) -> Iterator[pa.RecordBatch]:
     """A window's rows, with or without a label, as a version's profile looks at them: features, label, slices, scores.
 
-    Batches are in the order (event time, key). The label is null where it is not known yet. A feature that the rows
+    Batches are in the order (event time, key). In the place of an image stands how many bytes it has. The label is null where it is not known yet. A feature that the rows
     lack is not there, and the profile counts it as null; then there are no scores either.
     """
     wanted = _wanted(rows, scorer)
+    images = _images(scorer)
     is_whole = set(scorer.encoder.names) <= set(wanted)
     for batch in rows.read(window, [quote(name) for name in wanted]):
-        columns = {name: batch[name] for name in wanted}
+        columns = {name: sizes(batch[name]) if name in images else batch[name] for name in wanted}
         if is_whole:
             told = scorer.columns(scorer.score(batch).values)
             columns |= {score: told[name] for name, score in _named(rows, scorer).items()}
@@ -114,6 +119,10 @@ def _wanted(rows: SnapshotRows, scorer: Scorer) -> list[str]:
     project = rows.project
     names = [*scorer.encoder.names, project.label.column, *project.evaluate.slices]
     return [name for name in dict.fromkeys(names) if name in rows.schema.names]
+
+
+def _images(scorer: Scorer) -> set[str]:
+    return {feature.name for feature in scorer.encoder.images}
 
 
 def _joined(one: Profile, other: Profile) -> Profile:

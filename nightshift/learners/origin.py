@@ -12,16 +12,22 @@ from nightshift.learners.protocol import Origin
 from nightshift.learners.weights_file import check_safetensors
 from nightshift.records import OriginModel
 from nightshift.settings import Settings, expand
+from nightshift.spec.learner import Torch
 from nightshift.spec.project import Project
+
+HUB = "hub"
 
 
 def origin_file(project: Project, path: str, settings: Settings) -> OriginModel:
-    """The safetensors file that `learner.from_model` names, by a path from the project's folder on.
+    """The safetensors file that `learner.from_model` names: by a path from the project's folder on, or `hub`.
 
     Raises:
         RequestError: there is no such file, or the learner cannot begin with one.
         DataRefusedError: it is no safetensors file.
+        OutsideError: the hub cannot be reached.
     """
+    if path == HUB:
+        return _found(_file_of_hub(project))
     where = _where(project)
     file = (
         settings.projects.absolute() / project.name / Path(expand(path, settings, where=where)).expanduser()
@@ -36,8 +42,7 @@ def origin_file(project: Project, path: str, settings: Settings) -> OriginModel:
             f"there is no file {path!r}", where=f"{where}: {file}",
             remedy="correct the path; it begins at the project's folder",
         )  # fmt: skip
-    check_safetensors(file)
-    return OriginModel(path=str(file), sha256=sha256_of(file))
+    return _found(file)
 
 
 def open_origin(project: Project, found: OriginModel) -> Origin:
@@ -93,6 +98,26 @@ def begun_encoder(learnt: Encoder, origin: Origin | None) -> Encoder:
             remedy="select the same columns, or leave from_model out",
         )  # fmt: skip
     return Encoder(tuple(_grown(feature, now[feature.name]) for feature in origin.encoder.features))
+
+
+def _found(file: Path) -> OriginModel:
+    check_safetensors(file)
+    return OriginModel(path=str(file), sha256=sha256_of(file))
+
+
+def _file_of_hub(project: Project) -> Path:
+    """The published weights of the backbone that `learner.params.backbone` names."""
+    learner = project.learner
+    backbone = learner.params.get("backbone", "conv") if isinstance(learner, Torch) else "conv"
+    if not isinstance(learner, Torch) or learner.network != "image" or backbone == "conv":
+        raise RequestError(
+            "the hub has weights for the models of timm alone", where=_where(project),
+            remedy="write network: image and params: {backbone: NAME}, with a name of timm, or leave from_model out",
+        )  # fmt: skip
+    # Imported here: whoever begins with nothing of the hub needs neither torch nor timm for this.
+    from nightshift.learners.torch.timm_backbone import hub_weights
+
+    return hub_weights(str(backbone))
 
 
 def _grown(old: Feature, new: Feature) -> Feature:

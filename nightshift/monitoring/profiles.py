@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from nightshift.atomic import replacing
+from nightshift.dataset.images import size_of
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.drift.build import profile
 from nightshift.drift.codec import from_json, to_json
@@ -107,11 +108,16 @@ class Comparable:
         return rows - different, rows
 
     def encoded(self, window: Window) -> Floats:
-        """The inputs of up to 2,000 rows, evenly spaced, as the model gets them: (rows, features), NaN for null."""
-        names = [quote(name) for name in self._scorer.encoder.names]
-        table = self._rows.read(window, names).read_all()
+        """The inputs of up to 2,000 rows, evenly spaced, as the model gets them: (rows, features), NaN for null.
+
+        In the place of an image stands how many bytes it has.
+        """
+        encoder = self._scorer.encoder
+        images = {feature.name for feature in encoder.images}
+        columns = [size_of(name) if name in images else quote(name) for name in encoder.names]
+        table = self._rows.read(window, columns).read_all()
         places = np.linspace(0, max(table.num_rows - 1, 0), min(table.num_rows, _SAMPLE)).astype(np.int64)
-        encoded = self._scorer.encoder.encode(table.take(pa.array(places))).rows
+        encoded = encoder.sized.encode(table.take(pa.array(places))).rows
         columns = [np.asarray(column.to_numpy(), dtype=np.float64) for column in encoded.columns]
         return np.column_stack(columns)
 

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from nightshift.engine import engine, quote, quote_all, quote_text
+from nightshift.engine import batch_rows, engine, quote, quote_all, quote_text
 from nightshift.errors import DataRefusedError
 from nightshift.lake.tables import Lake, Replacement
 from nightshift.quality.contract import Contract, keep_contract
@@ -25,13 +25,12 @@ from nightshift.spec.project import Project, digest
 
 logger = logging.getLogger(__name__)
 
-_BATCH_ROWS = 65_536
 _EXAMPLES = 3
 
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """What one column of a window holds; `minimum` and `maximum` are text."""
+    """What one column of a window holds; `minimum` and `maximum` are text, and of bytes say how many there are."""
 
     name: str
     type: str
@@ -108,7 +107,8 @@ class Inspection:
         """The rows that keep every rule, in the order (event time, key)."""
         order = f"{self._event_time}, {quote_all(self.project.dataset.key)}"
         query = f"SELECT * FROM staged WHERE NOT {_any_broken(self.rules)} ORDER BY {order}"
-        return self.connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+        found = self.connection.sql(query)
+        return found.to_arrow_reader(batch_rows(found))
 
     def refused(self) -> pa.RecordBatchReader:
         """The refused rows: event time, key and row as JSON, and the rules that each broke."""
@@ -121,7 +121,8 @@ class Inspection:
             f"concat_ws('; ', {broken}) AS rules, to_json(staged)::VARCHAR AS row "
             f"FROM staged WHERE {_any_broken(self.rules)} ORDER BY ALL"
         )
-        return self.connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+        found = self.connection.sql(query)
+        return found.to_arrow_reader(batch_rows(found))
 
     @property
     def _event_time(self) -> str:
@@ -134,14 +135,19 @@ class Inspection:
         staged = self.connection.sql("SELECT * FROM staged")
         names = list(staged.columns)
         types = [str(kind) for kind in staged.types]
+        # Of bytes, their number: what they are is nothing to read.
+        shown = [
+            f"octet_length({quote(name)})" if kind == "BLOB" else quote(name)
+            for name, kind in zip(names, types, strict=True)
+        ]
         values = self._row(
             [
                 expression
-                for name in names
+                for name in shown
                 for expression in (
-                    f"avg(({quote(name)} IS NULL)::INT)",
-                    f"min({quote(name)})::VARCHAR",
-                    f"max({quote(name)})::VARCHAR",
+                    f"avg(({name} IS NULL)::INT)",
+                    f"min({name})::VARCHAR",
+                    f"max({name})::VARCHAR",
                 )
             ]
         )

@@ -26,7 +26,8 @@ class Recipe(Declaration):
 
     Attributes:
         half_life: a row that is so much older than the newest training row weighs half as much.
-        from_model: the model that training begins with: a registered version, or the path of a safetensors file.
+        from_model: the model that training begins with: a registered version, the path of a safetensors file, or `hub`,
+            the weights that are published for a backbone of timm.
     """
 
     seed: int = Field(default=0, ge=0)

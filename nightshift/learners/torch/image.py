@@ -11,6 +11,11 @@ from torch import Tensor, nn
 from nightshift.learners.torch.conv import Conv
 from nightshift.learners.torch.inputs import Inputs
 from nightshift.learners.torch.layers import ColumnLayer, ColumnParams, Layered, Staged
+from nightshift.learners.torch.timm_backbone import build_backbone
+
+CONV = "conv"
+BACKBONE = "layers.1.backbone."
+"""What the names of a backbone's own weights begin with, among those of the network."""
 
 _BESIDE_COLUMNS = (128,)
 
@@ -26,7 +31,7 @@ class ImageParams(ColumnParams):
         dropout: before the head, and in these layers.
     """
 
-    backbone: str = "conv"
+    backbone: str = CONV
     widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 128), min_length=1)
     layers: tuple[Annotated[int, Field(ge=1)], ...] | None = None
     dropout: float = Field(default=0.1, ge=0, lt=1)
@@ -107,6 +112,9 @@ def stages_of(network: nn.Module) -> list[nn.Module]:
 
 def _backbone(inputs: Inputs, params: ImageParams) -> tuple[int, ImageBackbone]:
     """How many numbers it makes of an image, and the backbone."""
-    channels = inputs.images[0].channels
+    channels, size, _ = inputs.images[0].shape
+    if params.backbone != CONV:
+        found = build_backbone(params.backbone, channels, size)
+        return found.size, ImageBackbone(found.network, found.mean, found.scale)
     conv = Conv(channels, params.widths)
     return conv.size, ImageBackbone(conv, (0.5,) * channels, (0.5,) * channels)

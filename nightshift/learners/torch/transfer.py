@@ -19,14 +19,16 @@ from nightshift.dataset.encoder import Encoder
 from nightshift.errors import DataRefusedError, RequestError
 from nightshift.learners.protocol import Origin
 from nightshift.learners.torch.columns import PREFIX, ColumnMatch
+from nightshift.learners.torch.image import BACKBONE, CONV
 from nightshift.learners.torch.inputs import Inputs
 from nightshift.learners.torch.layers import ColumnLayer, Layered
 from nightshift.learners.torch.model import DESCRIPTION, SOURCE, WEIGHTS, Description
 from nightshift.learners.torch.phases import parts_of
+from nightshift.learners.torch.timm_backbone import weights_for
 from nightshift.spec.learner import Torch
 
 _WHERE = "learner.from_model"
-_HEAD = "head."
+_HEAD, _OURS = "head.", "layers.1."
 # The params that say what becomes of a number.
 _OF_NUMBERS = ("numbers", "bins", "number_size")
 
@@ -60,7 +62,7 @@ class Transfer:
             DataRefusedError: its files cannot be read.
         """
         if origin.encoder is None:
-            return cls(origin.name, _read(origin.folder), None, learnt)
+            return cls(origin.name, _of_file(origin, recipe, learnt), None, learnt)
         described = _description(origin)
         _refuse_another(origin, described, recipe)
         weights = _read(origin.folder / WEIGHTS)
@@ -175,6 +177,17 @@ def _read(file: Path) -> dict[str, Tensor]:
         return dict(safetensors.torch.load_file(file))
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise _unreadable(file, error) from error
+
+
+def _of_file(origin: Origin, recipe: Torch, learnt: Inputs) -> dict[str, Tensor]:
+    """The weights of a bare file: of a network of ours, or of a model of timm, which names them in its own way."""
+    weights = _read(origin.folder)
+    backbone = recipe.params.get("backbone", CONV)
+    if recipe.network != "image" or backbone == CONV or any(name.startswith(_OURS) for name in weights):
+        return weights
+    channels, size, _ = learnt.images[0].shape
+    found = weights_for(backbone, channels, size, weights, origin.name)
+    return {f"{BACKBONE}{name}": tensor for name, tensor in found.items()}
 
 
 def _unreadable(where: Path, error: Exception) -> DataRefusedError:
