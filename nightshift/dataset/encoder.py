@@ -168,7 +168,7 @@ def _decode(rows: pa.Table | pa.RecordBatch, feature: Feature, key: Sequence[str
 
     def row(place: int) -> str:
         names = {name: rows[name][place].as_py() for name in key}
-        told = ", ".join(f"{name} {value!r}" for name, value in names.items()) or f"the {place + 1}th row"
+        told = ", ".join(f"{name} {value!r}" for name, value in names.items()) or f"row {place + 1}"
         return f"column {feature.name!r}, {told}"
 
     return decode(column, feature.size, feature.channels, row)

@@ -48,10 +48,11 @@ def save_references(
 
 
 def reference_profile(rows: SnapshotRows, scorer: Scorer) -> Profile:
-    """Features (of an image, how many bytes it has) and labels of the train window, and the evaluated model's scores on the holdout.
+    """Features and labels of the train window, and the evaluated model's scores on the holdout.
 
-    The scores are those of rows that the model has not learnt from: on its own training rows a model is surer than it
-    will ever be again. So a column's own counts say how many rows it is made of; `rows` are the train window's.
+    In the place of an image stands how many bytes it has. The scores are those of rows that the model has not learnt
+    from: on its own training rows a model is surer than it will ever be again. So a column's own counts say how many
+    rows it is made of; `rows` are the train window's.
     """
     project = rows.project
     split = project.split_before(rows.snapshot.as_of)
@@ -84,8 +85,9 @@ def reference_performance(project: Project, scorer: Scorer, holdout: Measured) -
 def profiled_rows(rows: SnapshotRows, scorer: Scorer, window: Window) -> Iterator[pa.RecordBatch]:
     """A window's rows, with or without a label, as a version's profile looks at them: features, label, slices, scores.
 
-    Batches are in the order (event time, key). In the place of an image stands how many bytes it has. The label is null where it is not known yet. A feature that the rows
-    lack is not there, and the profile counts it as null; then there are no scores either.
+    Batches are in the order (event time, key). The label is null where it is not known yet, and in the place of an
+    image stands how many bytes it has. A feature that the rows lack is not there, and the profile counts it as null;
+    then there are no scores either.
     """
     wanted = _wanted(rows, scorer)
     images = _images(scorer)

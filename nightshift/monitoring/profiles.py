@@ -114,8 +114,8 @@ class Comparable:
         """
         encoder = self._scorer.encoder
         images = {feature.name for feature in encoder.images}
-        columns = [size_of(name) if name in images else quote(name) for name in encoder.names]
-        table = self._rows.read(window, columns).read_all()
+        asked = [size_of(name) if name in images else quote(name) for name in encoder.names]
+        table = self._rows.read(window, asked).read_all()
         places = np.linspace(0, max(table.num_rows - 1, 0), min(table.num_rows, _SAMPLE)).astype(np.int64)
         encoded = encoder.sized.encode(table.take(pa.array(places))).rows
         columns = [np.asarray(column.to_numpy(), dtype=np.float64) for column in encoded.columns]

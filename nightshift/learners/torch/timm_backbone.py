@@ -71,13 +71,29 @@ def weights_for(
     """
     overlay = {"state_dict": dict(weights), "custom_load": False}
     try:
-        network = _created(name, channels, size, pretrained=True, pretrained_cfg_overlay=overlay)
+        fresh = _drawn(name, channels, size)
+        loaded = _drawn(name, channels, size, pretrained=True, pretrained_cfg_overlay=overlay)
     except (RuntimeError, KeyError) as error:
-        raise RequestError(
-            f"{origin} does not hold the weights of {name}: {error}", where="learner.from_model",
-            remedy=f"name a file that was saved of {name}, or name its model: {_WHERE}",
-        ) from error  # fmt: skip
-    return dict(network.state_dict())
+        raise _of_another_model(name, origin, str(error)) from error
+    # timm passes over in silence what it does not find, for some models: it is still as it was drawn then.
+    missing = [key for key, one in fresh.items() if one.ndim > 1 and torch.equal(one, loaded[key])]
+    if missing:
+        raise _of_another_model(name, origin, f"it has none for {', '.join(missing[:3])}")
+    return loaded
+
+
+def _drawn(name: str, channels: int, size: int, **more: Any) -> dict[str, Tensor]:
+    """The weights of a model, as it begins by one seed; torch's generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        return dict(_created(name, channels, size, **more).state_dict())
+
+
+def _of_another_model(name: str, origin: str, why: str) -> RequestError:
+    return RequestError(
+        f"{origin} does not hold the weights of {name}: {why}", where="learner.from_model",
+        remedy=f"name a file that was saved of {name}, or name its model: {_WHERE}",
+    )  # fmt: skip
 
 
 def hub_weights(name: str, download: Callable[..., str] | None = None) -> Path:
@@ -155,7 +171,7 @@ def _import_torchvision() -> None:
     ends at the first of them that it describes. No model of timm uses these: that they are declared is enough.
     """
     try:
-        import torchvision  # noqa: F401
+        import torchvision
     except RuntimeError as error:
         if "operator torchvision::" not in str(error):
             raise

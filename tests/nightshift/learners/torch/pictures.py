@@ -44,7 +44,7 @@ def decoded() -> pa.Table:
 
 
 def part_of(shown: Sequence[int], rows: slice = slice(None), each: int | None = None) -> Part:
-    """The rows that show one of these digits, or the first `each` of every one of them; labels are places in `shown`."""
+    """Rows that show one of these digits, or the first `each` of every one of them; labels are places in `shown`."""
     target = digits()[1]
     chosen = [np.flatnonzero(target == digit)[rows][:each] for digit in shown]
     places = np.sort(np.concatenate(chosen))
