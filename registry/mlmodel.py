@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -43,12 +44,24 @@ def save_mlmodel(model: Path, path: Path, metadata: dict[str, str]) -> None:
     encoder = Encoder.from_json((model / ENCODER).read_text(encoding="utf-8"))
     shutil.copytree(model, path / MODEL_DATA)
     manifest = read_manifest(model)
-    needed = [*_REQUIREMENTS[manifest.learner], *(("pillow",) if encoder.images else ())]
-    requirements = "".join(f"{name}=={version(name).partition('+')[0]}\n" for name in needed)
+    requirements = "".join(
+        f"{name}=={version(name).partition('+')[0]}\n" for name in _needed(manifest, encoder, model)
+    )
     (path / "requirements.txt").write_text(requirements)
     described = Model(signature=_signature(encoder, manifest), metadata=metadata)
     mlflow.pyfunc.add_to_model(described, loader_module=_LOADER, data=MODEL_DATA)
     described.save(str(path / "MLmodel"))
+
+
+def _needed(manifest: Manifest, encoder: Encoder, model: Path) -> list[str]:
+    """What loading the model and scoring with it needs."""
+    needed = [*_REQUIREMENTS[manifest.learner]]
+    if encoder.images:
+        needed.append("pillow")
+        described = json.loads((model / "network.json").read_text(encoding="utf-8"))
+        is_timms = described["network"] == "image" and described["params"].get("backbone", "conv") != "conv"
+        needed += ["timm"] if is_timms else []
+    return needed
 
 
 def _signature(encoder: Encoder, manifest: Manifest) -> ModelSignature:

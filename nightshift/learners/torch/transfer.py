@@ -138,6 +138,12 @@ def _refuse_another(origin: Origin, described: Description, recipe: Torch) -> No
             f"{origin.name} is a network {described.name!r}, and the one to be trained is {recipe.network!r}",
             where=_WHERE, remedy=f"write learner.network: {described.name}, or begin with another model",
         )  # fmt: skip
+    backbones = [one.get("backbone", CONV) for one in (described.params, recipe.params)]
+    if recipe.network == "image" and backbones[0] != backbones[1]:
+        raise RequestError(
+            f"{origin.name} has the backbone {backbones[0]!r}, and this recipe says {backbones[1]!r}",
+            where="learner.params.backbone", remedy=f"write {backbones[0]}, or begin with another model",
+        )  # fmt: skip
     for param in _OF_NUMBERS:
         before, now = described.params.get(param), recipe.params.get(param)
         if before != now:
@@ -158,7 +164,8 @@ def _refuse_other_channels(origin: Origin, before: Inputs, now: Inputs) -> None:
 
 
 def _layer_of(name: str) -> str:
-    return ".".join(name.split(".")[:2])
+    """Of a backbone, the stage."""
+    return ".".join(name.split(".")[: 5 if name.startswith(BACKBONE) else 2])
 
 
 def _description(origin: Origin) -> Description:

@@ -77,6 +77,15 @@ def test_a_file_that_is_not_there_and_a_variable_that_is_not_set(world: World, p
         origin_file(project, "${NIGHTSHIFT_TEST_NOWHERE}/weights.safetensors", world.settings)
 
 
+@pytest.mark.parametrize("params", [{}, {"backbone": "conv"}])
+def test_the_hub_has_weights_for_models_of_timm_alone(world: World, params: dict[str, str]) -> None:
+    learner = Torch(kind="torch", network="image", from_model="hub", params=params)
+    project = world.declare().model_copy(update={"learner": learner})
+    with pytest.raises(RequestError, match="for the models of timm alone") as caught:
+        origin_file(project, "hub", world.settings)
+    assert "backbone: NAME" in caught.value.remedy
+
+
 def test_trees_begin_with_a_version_only(world: World) -> None:
     with pytest.raises(RequestError, match="begins with a registered version"):
         origin_file(world.declare(), "weights.safetensors", world.settings)

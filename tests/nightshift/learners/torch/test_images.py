@@ -229,6 +229,43 @@ def test_what_does_not_go_together_is_told_before_training(task: Task, recipe: A
     assert raised.value.remedy
 
 
+def test_another_backbone_is_refused_and_other_widths_start_fresh(tmp_path: Path) -> None:
+    origin = origin_of(fit(a_task(), recipe_of(epochs=1)), tmp_path / "first", OLD)
+    task = replace(a_task(), origin=origin)
+    with pytest.raises(RequestError, match="has the backbone 'conv', and this recipe says 'resnet18'"):
+        fit(task, recipe_of(**FROM, params={"backbone": "resnet18"}))
+    begun = fit(task, recipe_of(epochs=1, **FROM, params={"widths": [8, 12]}))
+    assert "but for layers.1.backbone.blocks.1, which start fresh" in " ".join(begun.notes)
+
+
+OWN = """
+from torch import nn
+
+class Own(nn.Module):
+    def __init__(self, shape, outputs):
+        super().__init__()
+        self.linear = nn.Linear(shape[0] * shape[1] * shape[2], outputs)
+
+    def forward(self, numbers, categories, photo):
+        return self.linear(photo.flatten(1) / 255)
+
+def build(inputs, outputs):
+    return Own(inputs.images[0].shape, outputs)
+"""
+
+
+def test_a_users_own_network_is_given_the_images() -> None:
+    recipe = recipe_of(network="projects.demo.nets:build", params={}, epochs=8, rate=0.02)
+    fitted = fit(a_task(), recipe.model_copy(update={"network_text": OWN}))
+    assert right(fitted, part_of(OLD, slice(100, None), each=10)) > 0.7
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA")
+def test_on_a_gpu_two_trainings_give_the_same_bytes(tmp_path: Path) -> None:
+    one, other = (fit(a_task(), recipe_of(device="cuda")) for _ in range(2))
+    assert files_of(one, tmp_path / "one") == files_of(other, tmp_path / "other")
+
+
 def test_other_channels_are_refused(tmp_path: Path) -> None:
     origin = origin_of(fit(a_task(), recipe_of(epochs=1)), tmp_path / "first", OLD)
     colours = Encoder((replace(ENCODER.features[0], channels=3),))
