@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,23 @@ def test_rows_are_decoded_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [piece.num_rows for piece in Encoder((GREY,)).pieces(rows)] == [3, 3, 1]
     assert [piece.num_rows for piece in Encoder(()).pieces(rows)] == [7]
     assert [piece.num_rows for piece in Encoder((GREY,)).pieces(rows.slice(0, 0))] == [0]
+
+
+def test_what_images_need_is_loaded_with_the_first_image() -> None:
+    code = (
+        "import sys, nightshift.dataset.encoder, nightshift.learners.train\n"
+        "from nightshift.learners.registry import learner\n"
+        "{}\nprint([name for name in {} if name in sys.modules])"
+    )
+    asked = {
+        "learner('lightgbm')": ["torch", "PIL", "timm"],
+        "learner('torch')": ["PIL", "timm", "torchvision"],
+    }
+    for what, names in asked.items():
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(what, names)], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == "[]"
 
 
 def test_trees_see_no_images(tmp_path: Path) -> None:
