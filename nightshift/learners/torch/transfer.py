@@ -93,7 +93,8 @@ class Transfer:
                 remedy="use the params that it was trained with, or another model",
             )  # fmt: skip
         network.load_state_dict({**mine, **found})
-        fresh = sorted({_layer_of(name) for name in backbone if name not in found})
+        learnt = {name for name, _ in network.named_parameters()}
+        fresh = sorted({_layer_of(name) for name in backbone if name in learnt and name not in found})
         layers = f"the backbone of {self.name} was taken over" + (
             f", but for {', '.join(fresh)}, which start fresh" if fresh else ""
         )
@@ -119,6 +120,8 @@ class Transfer:
         return found
 
     def _words(self) -> str:
+        if self.columns is None and all(name.startswith(BACKBONE) for name in self.weights):
+            return "a file of a backbone says nothing of other columns"
         if self.columns is None:
             return "a file says nothing of columns: they are taken to be the same, in the same order"
         return self.columns.words
