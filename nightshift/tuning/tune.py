@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from nightshift.errors import RequestError
 from nightshift.evaluation.evaluate import deciding_metric
@@ -76,8 +76,6 @@ def plan_of(project: Project, snapshot: Snapshot, budget: SearchBudget) -> Plan:
     )
 
 
-def midnight(as_of: datetime | None) -> datetime:
+def midnight(as_of: datetime | None, now: datetime) -> datetime:
     """As-of in UTC; by default the last midnight: a search that is called again within the day goes on."""
-    if as_of is not None:
-        return moment(as_of)
-    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return moment(as_of, now) if as_of is not None else moment(None, now).replace(hour=0)
