@@ -180,6 +180,7 @@ class HowTrained(Record):
 
     Attributes:
         ended: why training ended, in words.
+        spent_at: the rounds or epochs after which the budget was spent, where that is what ended it.
         notes: what a person should know of the training: recoveries, what was taken over from another model.
         resumed_from: where it went on, if it had been cut short.
         checkpoints: how many were written.
@@ -189,6 +190,7 @@ class HowTrained(Record):
     """
 
     ended: str = ""
+    spent_at: float | None = None
     notes: tuple[str, ...] = ()
     resumed_from: Resumed | None = None
     checkpoints: int = 0

@@ -29,6 +29,8 @@ from registry.submission import Submission
 from registry.tracking import experiment_id
 
 MODEL_ARTIFACT, EVALUATED_ARTIFACT = "model", "evaluated"
+# How the version was made: all that is needed to make it again.
+DECLARATION, SQL, ENVIRONMENT = "project.json", "dataset.sql", "environment.json"
 
 
 def log_run(
@@ -180,9 +182,9 @@ def _log_files(submission: Submission, client: MlflowClient, run_id: str) -> tup
         if (folder / STATE).is_file():
             shutil.copyfile(folder / STATE, staging / STATE)
         declared = submission.project.model_dump(mode="json", by_alias=True)
-        (staging / "project.json").write_text(json.dumps(declared, indent=1))
-        (staging / "dataset.sql").write_text(submission.project.sql_text)
-        (staging / "environment.json").write_text(json.dumps(environment(), indent=1))
+        (staging / DECLARATION).write_text(json.dumps(declared, indent=1))
+        (staging / SQL).write_text(submission.project.sql_text)
+        (staging / ENVIRONMENT).write_text(json.dumps(environment(), indent=1))
         (staging / "evaluation.json").write_text(submission.evaluation.model_dump_json(indent=1))
         client.log_artifacts(run_id, name)
         client.log_artifacts(run_id, str(plots), "plots")

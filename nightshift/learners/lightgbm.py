@@ -94,6 +94,7 @@ class LightGBMLearner:
         return Fitted(
             model, watch.history, watch.rounds, best,
             ended=watch.ended,
+            spent_at=watch.spent_at,
             notes=(watch.ended,) if watch.has_diverged else (),
             resumed_from=resumed,
             kept=NOTHING_KEPT if oversight.keeper is None else oversight.keeper.finish(),

@@ -95,6 +95,7 @@ class Fitted:
         resumed_from: the checkpoint that this process went on from, if any.
         kept: what was written of checkpoints.
         state: all that is needed to go on training from the model, beside the model itself.
+        spent_at: the rounds or epochs done when the budget was spent; None where something else ended training.
     """
 
     model: Model
@@ -106,6 +107,7 @@ class Fitted:
     resumed_from: Checkpoint | None = None
     kept: Kept = NOTHING_KEPT
     state: Checkpoint | None = None
+    spent_at: float | None = None
 
 
 class Learner(Protocol):

@@ -47,6 +47,7 @@ def train(
     origin: OriginModel | None = None,
     *,
     fresh: bool = False,
+    spent_at: float | None = None,
 ) -> Candidate:
     """Train the declared learner on the snapshot's train window, watching its validate window.
 
@@ -56,6 +57,7 @@ def train(
         mark: a digest of everything the model depends on; names the candidate's folder.
         origin: the model to begin with.
         fresh: begin at the beginning, whatever checkpoints there are.
+        spent_at: the rounds or epochs after which the budget of the same training was spent before.
 
     Raises:
         DataRefusedError: the label cannot be learnt from.
@@ -65,7 +67,7 @@ def train(
     split = project.split_before(snapshot.as_of)
     folder = candidate_path(project.name, mark, settings)
     encoded = settings.scratch_path / project.name / "encoded" / mark[:24]
-    overseen = Overseen.of(project, mark, settings)
+    overseen = Overseen.of(project, mark, settings, spent_at)
     if fresh:
         overseen.keeper.forget()
         shutil.rmtree(encoded, ignore_errors=True)
@@ -99,7 +101,7 @@ def restore_trained(project: Project, candidate: Candidate, snapshot: Snapshot, 
     """Train a candidate again if its folder is gone: scratch files may go at any time, and these can be made again."""
     folder = Path(candidate.path)
     if not is_complete(folder):
-        train(project, snapshot, folder.name, settings, candidate.origin)
+        train(project, snapshot, folder.name, settings, candidate.origin, spent_at=candidate.spent_at)
 
 
 def _fit(
@@ -138,6 +140,7 @@ def _fit(
         features=tuple(rows.encoder.names),
         seconds=0.0,
         ended=fitted.ended,
+        spent_at=fitted.spent_at,
         notes=fitted.notes,
         resumed_from=None if fitted.resumed_from is None else Resumed(
             checkpoint=f"{overseen.keeper.run[:24]}, {fitted.resumed_from.progress}",

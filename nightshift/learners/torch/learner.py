@@ -120,6 +120,7 @@ def _fitted(
         rounds=standing.epoch,
         best_round=standing.best_epoch if training.keeps_best else standing.epoch,
         ended=standing.ended or ALL_EPOCHS,
+        spent_at=standing.spent_at,
         notes=tuple(standing.notes),
         resumed_from=training.resumed_from,
         kept=oversight.keeper.finish() if oversight.keeper is not None else NOTHING_KEPT,

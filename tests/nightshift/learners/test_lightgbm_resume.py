@@ -168,7 +168,9 @@ def test_a_full_disk_is_told_and_training_goes_on(caplog: pytest.LogCaptureFixtu
 def test_a_spent_budget_keeps_what_there_is() -> None:
     left = iter([None] * 9)
     fitted = LightGBMLearner().fit(
-        task("binary"), recipe(), Oversight(spent=lambda: next(left, "the budget of 1 minutes was spent"))
+        task("binary"),
+        recipe(),
+        Oversight(spent=lambda done: next(left, "the budget of 1 minutes was spent")),
     )
     assert (fitted.rounds, fitted.best_round) == (10, 10)
     assert fitted.ended == f"the budget of 1 minutes was spent at round 10 of {ROUNDS}"

@@ -131,7 +131,7 @@ def test_divergence_goes_back_to_the_best_and_slows_down() -> None:
 def test_a_spent_budget_ends_in_the_middle_with_the_best() -> None:
     asked = []
 
-    def spent() -> str | None:
+    def spent(done: float) -> str | None:
         asked.append(1)
         return "the budget of 1 minute is spent" if len(asked) == 3 else None
 
@@ -207,7 +207,7 @@ def test_a_users_network_is_trained_and_kept_with_its_source(tmp_path: Path) -> 
 )  # fmt: skip
 def test_a_network_that_cannot_be_is_told_before_training(recipe: Any, said: str) -> None:
     with pytest.raises(RequestError, match=said) as raised:
-        fit(task_of(), recipe, Oversight(spent=lambda: pytest.fail("training began")))
+        fit(task_of(), recipe, Oversight(spent=lambda done: pytest.fail("training began")))
     assert raised.value.remedy
 
 
@@ -258,3 +258,19 @@ def test_on_a_gpu_two_trainings_give_the_same_bytes(network: str, tmp_path: Path
 def test_a_gpu_that_is_not_there_is_told() -> None:
     with pytest.raises(RequestError, match="there is no GPU"):
         fit(task_of(), recipe_of(device="cuda"))
+
+
+def test_a_training_is_ended_again_where_its_budget_was_spent(tmp_path: Path) -> None:
+    asked: list[float] = []
+
+    def spent(done: float) -> str | None:
+        asked.append(done)
+        return "the budget of 1 minute is spent" if len(asked) == 3 else None
+
+    recipe = recipe_of(epochs=9, early_stopping=None)
+    fitted = fit(task_of(), recipe, Oversight(spent=spent))
+    moment = fitted.spent_at
+    assert moment is not None
+    assert moment % 1 > 0
+    again = fit(task_of(), recipe, Oversight(spent=lambda done: "spent" if done >= moment else None))
+    assert files_of(fitted, tmp_path / "once") == files_of(again, tmp_path / "again")

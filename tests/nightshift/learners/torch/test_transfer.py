@@ -86,7 +86,7 @@ def test_all_layers_learn_in_the_last_phase(network: str, tmp_path: Path) -> Non
 def cut(at: int) -> Any:
     asked = count(1)
 
-    def spent() -> str | None:
+    def spent(done: float) -> str | None:
         if next(asked) == at:
             raise Stopped
         return None
@@ -99,7 +99,7 @@ def test_cut_short_in_any_phase_it_ends_with_the_same_bytes(network: str, tmp_pa
     origin = origin_in(tmp_path / "first", network)
     recipe = recipe_of(network, **LONG, **FROM)
     asked = count()
-    whole = fit(begun(origin), recipe, Oversight(spent=lambda: [None, next(asked)][0]))
+    whole = fit(begun(origin), recipe, Oversight(spent=lambda done: [None, next(asked)][0]))
     store = MemoryStore()
     times = next(asked)
     for share in (0.3, 0.45):
