@@ -30,6 +30,8 @@ _CONFIGURATION: Mapping[str, str | None] = {
     "delta.logRetentionDuration": "interval 36500 days",
 }
 _LOOK_BACK = 50
+# Commits after which the table has the rows that it had before.
+_HOUSEKEEPING = ("VACUUM START", "VACUUM END", "OPTIMIZE")
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,8 @@ class Lake:
     def _holds(self, handle: DeltaTable, change: Replacement) -> bool:
         """Whether the newest commit that touched these rows is the one that put `change` there."""
         for commit in handle.history(_LOOK_BACK):
+            if commit.get("operation") in _HOUSEKEEPING:
+                continue
             if change.marks.items() <= commit.items():
                 return True
             if not change.is_apart_from(commit):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from nightshift.cleaning.clean import clean
 from nightshift.scoring.scorer import Scorer
+from nightshift.settings import Settings
 from registry.mlmodel import MODEL_DATA
 from registry.run import MODEL_ARTIFACT
+from registry.versions import Versions
 from tests.conftest import MakeProject, RunCli, SmallProject, small_rows
 from tests.flows.test_story import ask, last_run
 
@@ -31,12 +35,11 @@ def change(path: Path, **values: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
-def live_another_life(project: SmallProject, run_cli: RunCli, home: Path) -> None:
-    """Other rows in the same window, another recipe, another version, and no scratch files."""
+def live_another_life(project: SmallProject, run_cli: RunCli) -> None:
+    """Other rows in the same window, another recipe, and another version."""
     project.write_rows(small_rows("binary", 800, seed=8))
     project.declare(learner={"rounds": 3, "seed": 5}, refit=False)
     assert run_cli("train", project.name, *AS_OF).json["version"] == 2
-    shutil.rmtree(home / "scratch")
 
 
 @pytest.mark.timeout(300)
@@ -50,7 +53,11 @@ def test_a_version_is_made_again_after_everything_has_changed(
     unchanged = run_cli("reproduce", project.name, "champion")
     assert (unchanged.code, unchanged.json["identical"]) == (0, True), unchanged
 
-    live_another_life(project, run_cli, home)
+    live_another_life(project, run_cli)
+    cleaned = run_cli("gc", project.name, "--older-than", "1h")
+    assert (cleaned.code, cleaned.json["projects"]["again"]["kept_versions"]) == (0, 2), cleaned
+    needed = Versions.of(project.name, Settings()).data_versions()
+    assert clean(project.name, needed, timedelta(0), Settings()).freed["scratch"].files > 0
     found = run_cli("reproduce", project.name, "1")
     assert found.code == 0, found.stderr
     assert found.json.items() >= {"version": 1, "identical": True, "max_score_difference": 0.0}.items()
