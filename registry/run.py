@@ -75,7 +75,8 @@ def record_of(submission: Submission, decision: Promotion, run_id: str, settings
         evaluated_until=candidate.learnt_until,
         evaluated_sha256=candidate.model_sha256,
         refit=candidate.refit,
-        **{name: getattr(candidate, name) for name in HowTrained.model_fields},
+        **{name: getattr(candidate, name) for name in HowTrained.model_fields if name != "cost"},
+        cost=candidate.whole_cost,
     )
 
 
@@ -104,7 +105,7 @@ def _metrics(submission: Submission) -> list[Metric]:
     if refit is not None:
         timings["refit_seconds"] = refit.seconds
         counts["refit_rows"] = refit.rows
-    cost = submission.candidate.cost
+    cost = submission.candidate.whole_cost
     costs = {} if cost is None else {f"cost_{name}": value for name, value in cost.model_dump().items()}
     numbers = {**timings, **counts, **costs, "checkpoints": submission.candidate.checkpoints}
     return final + rounds + [Metric(name, float(value), now, 0) for name, value in numbers.items()]
