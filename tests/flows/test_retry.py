@@ -1,8 +1,9 @@
-"""A flow run that crashed in mid-training and is tried again long after: it goes on, on the rows of its own moment."""
+"""A training that was killed goes on: tried again long after, on the rows of its own moment; and on another machine."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -12,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import MakeProject, RunCli, cli_environment
+from tests.conftest import MakeProject, RunCli, cli_command, cli_environment
 from tests.flows.test_story import ask
 
 LEARNER = {
-    "rounds": 2000,
+    "rounds": 1000,
     "early_stopping": None,
     "checkpoint": {"every": "50 rounds"},
 }
@@ -52,12 +53,46 @@ def set_state(api: str, run: str, kind: str, name: str) -> None:
     post(api, f"flow_runs/{run}/set_state", state={"type": kind, "name": name}, force=True)
 
 
-def wait_for_checkpoint(process: subprocess.Popen[bytes], home: Path) -> None:
+def wait_for_checkpoint(process: subprocess.Popen[bytes], store: Path) -> None:
     until = time.monotonic() + 60
-    while not any((home / "store" / "checkpoints").rglob("at-*.checkpoint")):
+    while not any((store / "checkpoints").rglob("at-*.checkpoint")):
         assert process.poll() is None, "the run ended before it had written a checkpoint"
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def killed_in_training(project: str, home: Path, api: str, **environment: str) -> None:
+    """Train by the command line, and kill it once there is a checkpoint."""
+    process = subprocess.Popen(
+        cli_command("train", project, "--as-of", "2024-03-01"),
+        cwd=home.parent, env=cli_environment(api, environment), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for_checkpoint(process, Path(environment["NIGHTSHIFT_STORE"]))
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.timeout(180)
+def test_a_training_goes_on_on_another_machine_with_the_same_store(
+    make_project: MakeProject, run_cli: RunCli, prefect_api: str, home: Path, fresh_mlflow: Path
+) -> None:
+    project = make_project("binary", 8_000, name="moved", learner=LEARNER)
+    store = {"NIGHTSHIFT_STORE": str(home.parent / "store")}
+    killed_in_training(project.name, home, prefect_api, **store)
+
+    # All that is the first machine's own stays behind: working files, kept results, its registry.
+    elsewhere = home.parent / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(fresh_mlflow, elsewhere / "mlflow.db")
+    moved = run_cli(
+        "train", project.name, "--as-of", "2024-03-01", env={**store, "NIGHTSHIFT_HOME": str(elsewhere)}
+    )
+    assert moved.code == 0, moved.stderr
+    assert moved.json["resumed_from"] is not None
+
+    whole = run_cli("train", project.name, "--as-of", "2024-03-01", "--fresh", env=store)
+    assert whole.json["resumed_from"] is None
+    assert whole.json["model_sha256"] == moved.json["model_sha256"]
 
 
 @pytest.mark.timeout(180)
@@ -67,7 +102,7 @@ def test_a_crashed_run_that_is_tried_again_goes_on(
     project = make_project("binary", 8_000, name="crashed", learner=LEARNER)
     run = due_run(prefect_api, project.name)
     process = begin(run, home, prefect_api)
-    wait_for_checkpoint(process, home)
+    wait_for_checkpoint(process, home / "store")
     process.kill()
     process.wait()
     set_state(prefect_api, run, "CRASHED", "Crashed")
