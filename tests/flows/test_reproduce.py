@@ -120,6 +120,23 @@ def test_a_training_that_its_budget_ended_is_ended_at_the_same_round(
 
 
 @pytest.mark.timeout(200)
+def test_what_began_with_a_version_begins_with_it_again_though_another_is_champion(
+    make_project: MakeProject, run_cli: RunCli, home: Path
+) -> None:
+    project = make_project("binary", name="heir")
+    run_cli("train", project.name, "--as-of", "2024-02-20")
+    project.declare(learner={"rounds": 5, "from_model": {"project": project.name}})
+    second = run_cli("train", project.name, *AS_OF).json
+    assert (second["version"], second["origin"]["version"]) == (2, 1)
+    project.declare(learner={"from_model": None})
+    run_cli("train", project.name, *AS_OF)
+    shutil.rmtree(home / "scratch")
+
+    found = run_cli("reproduce", project.name, "2")
+    assert (found.code, found.json["identical"]) == (0, True), found
+
+
+@pytest.mark.timeout(200)
 def test_what_cannot_be_made_again_is_told(make_project: MakeProject, run_cli: RunCli, home: Path) -> None:
     project = make_project("binary", name="lost")
     unknown = run_cli("reproduce", project.name, "champion")
