@@ -58,8 +58,9 @@ def fit_in(group: Group, task: Task, recipe: Torch, oversight: Oversight) -> Fit
     with set_up(device, recipe.seed, deterministic=recipe.deterministic):
         objective = Objective.of(task.kind, len(task.classes), task.train.label)
         inputs = learn_inputs(task.encoder, Rows(task.train.features))
-        transfer = None if task.origin is None else Transfer.of(task.origin, recipe, task.encoder, inputs)
-        inputs = inputs if transfer is None else transfer.inputs
+        transfer = None if task.origin is None else Transfer.of(task.origin, recipe, task, inputs)
+        if transfer is not None:
+            inputs, objective = transfer.inputs, transfer.objective or objective
         described = Description(recipe.network, recipe.params, recipe.network_text, inputs, objective)
         whole = described.build()
         plan: Plan = Everything(recipe.epochs)
