@@ -82,10 +82,10 @@ def learner(folder: Path, rounds: int, every: str, cut: int | None = None) -> No
             os._exit(0)
         return None
 
-    part = Part(features, label, None)
-    fitted = LightGBMLearner().fit(
-        Task("binary", ("0", "1"), encoder, part, None), recipe, Oversight(keeper, spent)
-    )
+    scratch = folder / "scratch"
+    scratch.mkdir(exist_ok=True)
+    task = Task("binary", ("0", "1"), encoder, Part(features, label, None), None, scratch=scratch)
+    fitted = LightGBMLearner().fit(task, recipe, Oversight(keeper, spent))
     fitted.model.save(folder)
     resumed = fitted.resumed_from
     told = {

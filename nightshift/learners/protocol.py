@@ -56,6 +56,8 @@ class Task:
     Attributes:
         encoder: how the columns of `train` and `validate` were made, with the vocabulary of each category.
         origin: the model to begin with, if the recipe names one.
+        scratch: a folder that stays until this training has ended, whatever processes it takes: what is made of the
+            rows may be kept there. None for none.
     """
 
     kind: Kind
@@ -64,6 +66,7 @@ class Task:
     train: Part
     validate: Part | None
     origin: Origin | None = None
+    scratch: Path | None = None
 
 
 class Model(Protocol):

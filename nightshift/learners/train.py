@@ -114,6 +114,7 @@ def _fit(
         train=rows.train,
         validate=rows.validate,
         origin=origin,
+        scratch=rows.folder,
     )
     fitted = learner(project.learner.kind).fit(task, project.learner, overseen.oversight)
     manifest = save_model(
