@@ -44,7 +44,7 @@ def encode_once(
     Raises:
         DataRefusedError: the label cannot be learnt from, or nothing of it is known in the validate window.
     """
-    if not folder.is_dir():
+    if not (folder / TARGET).is_file():
         _encode(folder, split, rows(), begin)
         keep_newest(
             (path for path in folder.parent.iterdir() if not path.name.startswith(".")), _MOST_UNFINISHED

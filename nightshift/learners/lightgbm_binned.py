@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ _FILE = f"train.lightgbm-{lgb.__version__}.bin"
 class BinnedRows:
     """The windows of a task as datasets of LightGBM's.
 
-    The bins of the train window are written once, by another thread, when there is something to go on from.
+    The bins of the train window are written once, when there is something to go on from.
     """
 
     def __init__(self, task: Task, params: dict[str, Any]) -> None:
@@ -34,8 +35,9 @@ class BinnedRows:
         self._params = params
         self._names = safe_names(task.train.features.column_names)
         self._path = None if task.scratch is None else task.scratch / _FILE
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bins")
-        self._writing: Future[None] | None = None
+        self._was_asked = False
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bins")
+        self._syncing: Future[None] | None = None
 
     def train(self) -> lgb.Dataset:
         """The train window: from its bins where an earlier process left them, else to be binned."""
@@ -48,22 +50,38 @@ class BinnedRows:
         return None if part is None else self._dataset(part, train)
 
     def keep(self, train: lgb.Dataset) -> None:
-        """Have the bins written while training goes on, unless they lie there; asked as often as one likes."""
-        path = self._path
-        if path is None or self._writing is not None or path.exists():
+        """Write the bins, unless they lie there; asked as often as one likes.
+
+        Without room for them training goes on, and whoever goes on from it bins the rows again.
+        """
+        if self._was_asked or self._path is None or self._path.exists():
             return
-        if path.parent.is_dir():
-            self._writing = self._writer.submit(_write, train, path)
+        self._was_asked = True
+        try:
+            self._write(train, self._path)
+        except OutsideError as error:
+            _tell(error)
 
     def finish(self) -> None:
-        """Wait for what is being written. Without room for it training goes on, and the rows are binned again."""
+        """Wait until what was written is on disk."""
         try:
-            if self._writing is not None:
-                self._writing.result()
+            if self._syncing is not None:
+                self._syncing.result()
         except OutsideError as error:
-            logger.warning("train: the binned rows could not be kept: %s (%s)", error.what, error.where)
+            _tell(error)
         finally:
-            self._writer.shutdown()
+            self._disk.shutdown()
+
+    def _write(self, train: lgb.Dataset, path: Path) -> None:
+        with ExitStack() as writing:
+            temporary = writing.enter_context(replacing(path))
+            try:
+                # In this thread, for in any other LightGBM has its own mind of what to print.
+                train.save_binary(temporary)
+            except lgb.basic.LightGBMError as error:
+                raise OutsideError(str(error), where=str(path)) from error
+            # What takes long, to have it on disk, is another thread's work.
+            self._syncing = self._disk.submit(writing.pop_all().close)
 
     def _kept(self) -> lgb.Dataset | None:
         if self._path is None or not self._path.is_file():
@@ -102,9 +120,5 @@ def safe_names(names: list[str]) -> list[str]:
     return [f"{name}_{place}" if safe.count(name) > 1 else name for place, name in enumerate(safe)]
 
 
-def _write(train: lgb.Dataset, path: Path) -> None:
-    with replacing(path) as temporary:
-        try:
-            train.save_binary(temporary)
-        except lgb.basic.LightGBMError as error:
-            raise OutsideError(str(error), where=str(path)) from error
+def _tell(error: OutsideError) -> None:
+    logger.warning("train: the binned rows could not be kept: %s (%s)", error.what, error.where)
