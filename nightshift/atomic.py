@@ -46,7 +46,10 @@ def replacing(path: Path) -> Iterator[Path]:
     A folder written under the temporary name replaces a folder. After an error nothing is left behind; a killed
     process leaves a file named `*.partial`, which no reader looks at, and which the next write beside it removes.
     """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.{os.getpid()}@{platform.node()}.partial")
+    temporary, retired = (
+        path.with_name(f".{path.name}.{uuid4().hex[:8]}.{os.getpid()}@{platform.node()}.partial")
+        for _ in range(2)
+    )
     with disk_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
@@ -54,10 +57,12 @@ def replacing(path: Path) -> Iterator[Path]:
             yield temporary
             _sync(temporary)
             if path.is_dir():
-                shutil.rmtree(path)
+                # A folder cannot take another's place, so that one makes way: what takes long comes afterwards.
+                path.replace(retired)
             temporary.replace(path)
         finally:
             _remove(temporary)
+            _remove(retired)
 
 
 def _sweep(folder: Path) -> None:

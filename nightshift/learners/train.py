@@ -18,6 +18,7 @@ from nightshift.learners.overseen import Overseen
 from nightshift.learners.protocol import ALL_EPOCHS, ALL_ROUNDS, Origin, Part, Task
 from nightshift.learners.registry import learner
 from nightshift.learners.target import Target
+from nightshift.locks import only_one
 from nightshift.records import Candidate, OriginModel, Resumed, Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
@@ -51,7 +52,8 @@ def train(
 ) -> Candidate:
     """Train the declared learner on the snapshot's train window, watching its validate window.
 
-    A training with this mark that was cut short is gone on with, from its newest checkpoint.
+    A training with this mark that was cut short is gone on with, from its newest checkpoint. While another process is
+    at it, this one waits as long as the settings say.
 
     Args:
         mark: a digest of everything the model depends on; names the candidate's folder.
@@ -62,7 +64,21 @@ def train(
     Raises:
         DataRefusedError: the label cannot be learnt from.
         RequestError: the learner refuses its parameters.
+        TransientError: another process trains with this mark, and still did when the time was up.
     """
+    with only_one("train", project.name, settings, mark=mark[:24]):
+        return _train(project, snapshot, mark, settings, origin, fresh=fresh)
+
+
+def _train(
+    project: Project,
+    snapshot: Snapshot,
+    mark: str,
+    settings: Settings,
+    origin: OriginModel | None,
+    *,
+    fresh: bool,
+) -> Candidate:
     started = time.perf_counter()
     split = project.split_before(snapshot.as_of)
     folder = candidate_path(project.name, mark, settings)
