@@ -24,8 +24,15 @@ from nightshift.learners.lightgbm_boundaries import (
     stops_early,
     without_traces,
 )
+from nightshift.learners.lightgbm_linear import (
+    has_linear_leaves,
+    task_without_infinities,
+    without_infinities,
+)
+from nightshift.learners.lightgbm_metric import with_metric
 from nightshift.learners.lightgbm_origin import origin_booster, with_new_leaves
 from nightshift.learners.lightgbm_watch import Watch
+from nightshift.learners.numbers import check_numbers
 from nightshift.learners.oversight import Oversight
 from nightshift.learners.protocol import Fitted, Floats, Task
 from nightshift.spec.learner import LightGBM
@@ -33,9 +40,6 @@ from nightshift.spec.learner import LightGBM
 logger = logging.getLogger(__name__)
 
 _OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
-# Early stopping watches the loss that is minimised: it is smooth, and keeps probabilities calibrated.
-# `params: {metric: auc}` watches another.
-_METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "rmse"}
 
 
 class LightGBMModel:
@@ -44,12 +48,15 @@ class LightGBMModel:
     def __init__(self, booster: lgb.Booster, names: list[str] | None = None) -> None:
         self.booster = booster
         self._names = names
+        self._is_linear = has_linear_leaves(booster.params)
 
     def score(self, features: pa.Table) -> Floats:
         """Probabilities (n,) or (n, classes), or values (n,)."""
         if features.num_rows == 0:
             classes = self.booster.num_model_per_iteration()
             return np.empty((0, classes) if classes > 1 else 0)
+        if self._is_linear:
+            features = without_infinities(features)
         return np.asarray(self.booster.predict(features), dtype=np.float64)
 
     def importance(self) -> Mapping[str, float]:
@@ -71,8 +78,11 @@ class LightGBMLearner:
 
         A training that was cut short goes on from its newest checkpoint, and ends with the very same model.
         """
+        check_numbers(task)
         _have_it_logged()
         params = _params(task, recipe)
+        if has_linear_leaves(params):
+            task = task_without_infinities(task)
         if not stops_early(params):
             recipe = recipe.model_copy(update={"early_stopping": None})
         keeper = oversight.keeper if can_resume(params) else None
@@ -166,10 +176,9 @@ def _params(task: Task, recipe: LightGBM) -> dict[str, Any]:
             remedy="leave it out: dataset.label.kind decides",
         )
     params: dict[str, Any] = {
-        "metric": _METRICS[task.kind],
         "objective": _OBJECTIVES[task.kind],
         "verbosity": -1,
-        **recipe.params,
+        **with_metric(recipe.params, task),
         "seed": recipe.seed,
         "deterministic": True,
         "force_row_wise": True,

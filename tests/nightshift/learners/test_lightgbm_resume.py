@@ -13,7 +13,7 @@ import pytest
 from nightshift.errors import DataRefusedError, OutsideError
 from nightshift.learners.lightgbm import FILE_NAME, LightGBMLearner
 from nightshift.learners.oversight import Oversight
-from nightshift.learners.protocol import Origin, Part, Task
+from nightshift.learners.protocol import Origin
 from nightshift.spec.project import Kind
 from nightshift.store.memory import MemoryStore
 from tests.nightshift.learners.trees import (
@@ -21,7 +21,6 @@ from tests.nightshift.learners.trees import (
     ENCODER,
     RANDOM,
     ROUNDS,
-    ROWS,
     SEED,
     Stopped,
     interrupted,
@@ -119,12 +118,9 @@ def test_a_training_that_diverges_ends_with_its_best_round() -> None:
 
 
 def test_a_loss_that_never_was_a_number_is_refused() -> None:
-    given = task("regression")
-    weights = np.full(ROWS, np.nan)
-    broken = Task(given.kind, given.classes, given.encoder, given.train,
-                  Part(given.train.features, given.train.label, weights))  # fmt: skip
+    wild = recipe(params={"learning_rate": 1e200})
     with pytest.raises(DataRefusedError, match="went wrong in its first round"):
-        LightGBMLearner().fit(broken, recipe(), Oversight())
+        LightGBMLearner().fit(task("regression"), wild, Oversight())
 
 
 @pytest.mark.parametrize("boosting", ["dart", "rf", "goss"])
