@@ -16,6 +16,7 @@ from nightshift.errors import OutsideError
 _REMEDIES = {
     errno.ENOSPC: "free some space, then run the same command again; nothing was changed",
     errno.EDQUOT: "free some of your quota, then run the same command again; nothing was changed",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), then run the same command again",
     errno.EROFS: "use a store that can be written: set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
     errno.EACCES: "give this user the right to write there, or set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
     errno.ENOTDIR: "name a folder, not a place below a file: set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
