@@ -141,6 +141,26 @@ def test_a_spent_budget_ends_in_the_middle_with_the_best() -> None:
     assert len(fitted.history["validate"]["log_loss"]) == 2
 
 
+@pytest.mark.parametrize(("early_stopping", "kept"), [(None, 4), (9, 1)])
+def test_a_spent_budget_keeps_all_epochs_unless_the_best_was_asked_for(
+    early_stopping: int | None, kept: int
+) -> None:
+    """Of a training that gets worse from its second epoch on."""
+    task = task_of()
+    assert task.validate is not None
+    worse = replace(task, validate=replace(task.validate, label=1 - task.validate.label))
+    asked = []
+
+    def spent() -> str | None:
+        asked.append(1)
+        return "the budget of 1 minute is spent" if len(asked) == 7 else None
+
+    recipe = recipe_of(epochs=9, early_stopping=early_stopping, plateau=None, divergence={"factor": 100.0})
+    fitted = fit(worse, recipe, Oversight(spent=spent))
+    assert fitted.ended == "the budget of 1 minute is spent"
+    assert (fitted.rounds, fitted.best_round) == (4, kept)
+
+
 def test_who_is_told_of_a_look_may_end_the_training() -> None:
     class Enough(Exception):
         pass
