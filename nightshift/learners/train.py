@@ -67,7 +67,7 @@ def train(
         TransientError: another process trains with this mark, and still did when the time was up.
     """
     with only_one("train", project.name, settings, mark=mark[:24]):
-        return _train(project, snapshot, mark, settings, origin, fresh=fresh)
+        return _train(project, snapshot, mark, settings, origin, fresh=fresh, spent_at=spent_at)
 
 
 def _train(
@@ -78,6 +78,7 @@ def _train(
     origin: OriginModel | None,
     *,
     fresh: bool,
+    spent_at: float | None,
 ) -> Candidate:
     started = time.perf_counter()
     split = project.split_before(snapshot.as_of)
