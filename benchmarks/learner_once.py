@@ -75,7 +75,7 @@ def learner(folder: Path, rounds: int, every: str, cut: int | None = None) -> No
     keeper = Keeper(LocalStore(folder / "store"), "demo", "mark", "lightgbm", CheckpointPolicy(every=every))
     looks: list[float] = []
 
-    def spent() -> str | None:
+    def spent(done: float) -> str | None:
         looks.append(time.perf_counter() - STARTED)
         if cut is not None and len(looks) == cut:
             keeper.finish()  # what is measured is going on, not the race between a kill and a write

@@ -256,7 +256,7 @@ def test_a_spent_budget_keeps_all_rounds_unless_the_best_was_asked_for(
     worse = replace(given, validate=replace(given.validate, label=1 - given.validate.label))
     left = iter([None] * 24)
     oversight = Oversight(
-        keeper(MemoryStore()), spent=lambda: next(left, "the budget of 1 minutes was spent")
+        keeper(MemoryStore()), spent=lambda done: next(left, "the budget of 1 minutes was spent")
     )
     declared = recipe(early_stopping=early_stopping, divergence={"factor": 100.0})
     fitted = fit(worse, declared, oversight)

@@ -151,7 +151,7 @@ def test_a_spent_budget_keeps_all_epochs_unless_the_best_was_asked_for(
     worse = replace(task, validate=replace(task.validate, label=1 - task.validate.label))
     asked = []
 
-    def spent() -> str | None:
+    def spent(done: float) -> str | None:
         asked.append(1)
         return "the budget of 1 minute is spent" if len(asked) == 7 else None
 
