@@ -75,17 +75,17 @@ def learner(folder: Path, rounds: int, every: str, cut: int | None = None) -> No
     keeper = Keeper(LocalStore(folder / "store"), "demo", "mark", "lightgbm", CheckpointPolicy(every=every))
     looks: list[float] = []
 
-    def spent() -> str | None:
+    def spent(done: float) -> str | None:
         looks.append(time.perf_counter() - STARTED)
         if cut is not None and len(looks) == cut:
             keeper.finish()  # what is measured is going on, not the race between a kill and a write
             os._exit(0)
         return None
 
-    part = Part(features, label, None)
-    fitted = LightGBMLearner().fit(
-        Task("binary", ("0", "1"), encoder, part, None), recipe, Oversight(keeper, spent)
-    )
+    scratch = folder / "scratch"
+    scratch.mkdir(exist_ok=True)
+    task = Task("binary", ("0", "1"), encoder, Part(features, label, None), None, scratch=scratch)
+    fitted = LightGBMLearner().fit(task, recipe, Oversight(keeper, spent))
     fitted.model.save(folder)
     resumed = fitted.resumed_from
     told = {

@@ -30,7 +30,8 @@ def main() -> None:
         once("write", name, str(rows))
         for _ in range(given.runs):
             bare.append(once("bare", name, str(rounds)))
-            shutil.rmtree(folder / "store", ignore_errors=True)
+            for left in ("store", "scratch"):
+                shutil.rmtree(folder / left, ignore_errors=True)
             ours.append(once("learner", name, str(rounds), "auto"))
             show(f"bare {bare[-1].wall:.2f} s, learner {ours[-1].wall:.2f} s")
     ratio = statistics.median(one.wall for one in ours) / statistics.median(one.wall for one in bare)

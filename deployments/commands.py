@@ -15,7 +15,7 @@ from deployments.reports import (
 )
 from deployments.screen import Screen
 from nightshift.errors import RequestError
-from nightshift.records import ModelVersion, Scored, Snapshot, format_time
+from nightshift.records import Cost, ModelVersion, Scored, Snapshot, format_time
 from nightshift.settings import Settings
 from nightshift.spec.load import load_project, project_names
 
@@ -233,12 +233,14 @@ def _training_lines(version: ModelVersion) -> list[str]:
     if version.resumed_from is not None:
         lines.append(f"The training had been cut short, and went on at {version.resumed_from.progress}.")
     if version.cost is not None:
-        cost = version.cost
-        lines.append(
-            f"Cost: {cost.wall_s:.1f} s on the clock, {cost.cpu_s:.1f} s of processors, {cost.peak_mb:,.0f} MB, "
-            f"{version.checkpoints} checkpoints in {cost.checkpoint_s:.1f} s"
-        )
+        written = f"{version.checkpoints} checkpoints in {version.cost.checkpoint_s:.1f} s"
+        lines.append(f"{_cost_line(version.cost)}, {written}.")
     return lines
+
+
+def _cost_line(cost: Cost) -> str:
+    gpu = f", {cost.gpu_s:.1f} s of a GPU with {cost.gpu_peak_mb:,.0f} MB" if cost.gpu_s else ""
+    return f"Cost: {cost.wall_s:.1f} s on the clock, {cost.cpu_s:.1f} s of processors, {cost.peak_mb:,.0f} MB{gpu}"
 
 
 def show_scored(screen: Screen, scored: Scored) -> None:
@@ -256,6 +258,8 @@ def show_scored(screen: Screen, scored: Scored) -> None:
         ],
     )
     screen.say(f"Predictions: {_place(scored.table)} (version {scored.table_version})")
+    if scored.cost is not None:
+        screen.say(f"{_cost_line(scored.cost)}.")
 
 
 def _show_snapshot(screen: Screen, snapshot: Snapshot) -> None:
@@ -270,6 +274,8 @@ def _show_snapshot(screen: Screen, snapshot: Snapshot) -> None:
         ],
     )
     screen.say(f"Dataset: {_place(snapshot.table)} (version {snapshot.version})")
+    if snapshot.cost is not None:
+        screen.say(f"{_cost_line(snapshot.cost)}.")
 
 
 def _place(path: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nightshift.findings import Estimated, Realised, Signal
-from nightshift.records import ModelVersion, Scored, Snapshot, Window
+from nightshift.records import Cost, ModelVersion, Scored, Snapshot, Window
 
 if TYPE_CHECKING:
     from nightshift.monitoring.nights import MonitorRun, NightRun
@@ -45,7 +45,7 @@ def version_report(version: ModelVersion) -> dict[str, Any]:
         if version.resumed_from is None
         else version.resumed_from.model_dump(mode="json"),
         "checkpoints": version.checkpoints,
-        "cost": None if version.cost is None else version.cost.model_dump(mode="json"),
+        "cost": _cost(version.cost),
         "run_id": version.run_id,
         "promoted": version.promoted,
         "reasons": list(version.reasons),
@@ -82,6 +82,7 @@ def predict_report(scored: Scored) -> dict[str, Any]:
         "table_version": scored.table_version,
         "realised": scored.realised,
         "realised_rows": scored.realised_rows,
+        "cost": _cost(scored.cost),
     }
 
 
@@ -96,6 +97,7 @@ def ingest_report(snapshot: Snapshot) -> dict[str, Any]:
         "refused_by": {one.rule: one.rows for one in snapshot.refused_by},
         "table": snapshot.table,
         "table_version": snapshot.version,
+        "cost": _cost(snapshot.cost),
     }
 
 
@@ -169,6 +171,10 @@ def night_report(run: NightRun) -> dict[str, Any]:
         "estimated": _performance(run.estimated),
         "predictions": None if run.scored is None else predict_report(run.scored),
     }
+
+
+def _cost(cost: Cost | None) -> dict[str, Any] | None:
+    return None if cost is None else cost.model_dump(mode="json")
 
 
 def _steps(run: NightRun) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from prefect.runtime import flow_run
@@ -19,11 +20,20 @@ def declared(project: str) -> Project:
     return load_project(project, Settings().projects)
 
 
+def as_of_run(as_of: datetime | None) -> datetime:
+    """As-of of the flow run; by default the last full hour before it was due.
+
+    A run that crashed and is tried again the next day is still due when it was: it looks at the same rows, repeats no
+    step that was done, and goes on with the training that was cut short.
+    """
+    return moment(as_of, flow_run.get_scheduled_start_time())
+
+
 def training_run_name() -> str:
     """`train PROJECT WINDOW`, as the Prefect UI lists it."""
     given = _given()
     try:
-        window = declared(given["project"]).split_before(moment(given.get("as_of"))).whole
+        window = declared(given["project"]).split_before(as_of_run(given.get("as_of"))).whole
     except RequestError:  # the flow itself tells what is wrong, and better
         return f"train {given['project']}"
     return f"train {given['project']} {window}"
@@ -34,7 +44,7 @@ def window_run_name() -> str:
     given = _given()
     name = f"{flow_run.get_flow_name()} {given['project']}"
     try:
-        return f"{name} {window_between(given.get('start'), given.get('end'), given.get('as_of'))}"
+        return f"{name} {window_between(given.get('start'), given.get('end'), as_of_run(given.get('as_of')))}"
     except RequestError:  # the flow itself tells what is wrong, and better
         return name
 
@@ -44,7 +54,7 @@ def night_run_name() -> str:
     given = _given()
     as_of = given.get("as_of")
     return f"{flow_run.get_flow_name()} {given['project']}" + (
-        "" if as_of is None else f" {format_time(moment(as_of))}"
+        "" if as_of is None else f" {format_time(as_of_run(as_of))}"
     )
 
 

@@ -6,14 +6,14 @@ from datetime import datetime
 
 from prefect import flow
 
-from flows.declared import declared, window_run_name
+from flows.declared import as_of_run, declared, window_run_name
 from flows.parameters import ProjectName
 from nightshift.dataset.stage import fingerprint_of
 from nightshift.locks import only_one
 from nightshift.records import Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import digest
-from nightshift.windows import moment, window_between
+from nightshift.windows import window_between
 from tasks.ingest import ingest as ingest_rows
 from tasks.validate import validate
 
@@ -33,7 +33,7 @@ def ingest(
         end: end of the window, itself not in it; by default as-of.
         as_of: the moment the run pretends is now; by default the last full hour.
     """
-    spec, now, settings = declared(project), moment(as_of), Settings()
+    spec, now, settings = declared(project), as_of_run(as_of), Settings()
     window = window_between(start, end, now)
     with only_one("ingest", project, settings):
         rows = fingerprint_of(spec, window, settings)

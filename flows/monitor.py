@@ -6,14 +6,13 @@ from datetime import datetime
 
 from prefect import flow
 
-from flows.declared import declared, night_run_name
+from flows.declared import as_of_run, declared, night_run_name
 from flows.parameters import ProjectName
 from nightshift.dataset.stage import fingerprint_of
 from nightshift.locks import only_one
 from nightshift.monitoring.nights import MonitorRun
 from nightshift.settings import Settings
 from nightshift.spec.project import digest
-from nightshift.windows import moment
 from tasks.decide import decide
 from tasks.ingest import ingest
 from tasks.monitor import monitor as monitor_window
@@ -31,7 +30,7 @@ def monitor(project: ProjectName, as_of: datetime | None = None) -> MonitorRun:
         project: a folder under projects/.
         as_of: the moment the run pretends is now; by default the last full hour.
     """
-    spec, now, settings = declared(project), moment(as_of), Settings()
+    spec, now, settings = declared(project), as_of_run(as_of), Settings()
     with only_one("monitor", project, settings):
         opening, model = open_night(spec, now), standing(spec)
         windows = opening.windows

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from prefect import flow
 
-from flows.declared import declared, night_run_name
+from flows.declared import as_of_run, declared, night_run_name
 from flows.parameters import ProjectName
 from flows.train import train_as_of
 from nightshift.dataset.stage import fingerprint_of
@@ -35,7 +35,7 @@ def nightly(project: ProjectName, as_of: datetime | None = None) -> list[NightRu
     """
     spec = declared(project)
     with only_one("nightly", project, Settings()):
-        return _each(spec, due(spec, as_of), None if as_of else datetime.now(UTC))
+        return _each(spec, due(spec, as_of, as_of_run(None)), None if as_of else datetime.now(UTC))
 
 
 def _each(spec: Project, nights: Sequence[datetime], moment: datetime | None) -> list[NightRun]:

@@ -6,14 +6,14 @@ from datetime import datetime
 
 from prefect import flow
 
-from flows.declared import declared, window_run_name
+from flows.declared import as_of_run, declared, window_run_name
 from flows.parameters import ProjectName
 from nightshift.dataset.stage import fingerprint_of
 from nightshift.locks import only_one
 from nightshift.records import Scored
 from nightshift.settings import Settings
 from nightshift.spec.project import digest
-from nightshift.windows import moment, window_between
+from nightshift.windows import window_between
 from tasks.ingest import ingest
 from tasks.score import champion, score
 from tasks.validate import validate
@@ -36,7 +36,7 @@ def predict(
         as_of: the moment the run pretends is now: labels known later are not seen; by default the last full hour.
         version: a version's number or alias; by default the champion.
     """
-    spec, now, settings = declared(project), moment(as_of), Settings()
+    spec, now, settings = declared(project), as_of_run(as_of), Settings()
     window = window_between(start, end, now)
     with only_one("predict", project, settings):
         model = champion(spec, version)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from prefect import flow
 
-from flows.declared import declared, training_run_name
+from flows.declared import as_of_run, declared, training_run_name
 from flows.parameters import ProjectName
 from nightshift.dataset.stage import fingerprint_of
 from nightshift.evaluation.evaluate import deciding_metric
@@ -14,7 +14,6 @@ from nightshift.locks import only_one
 from nightshift.records import ModelVersion
 from nightshift.settings import Settings
 from nightshift.spec.project import Project, digest
-from nightshift.windows import moment
 from tasks.evaluate import evaluate
 from tasks.fit import fit
 from tasks.ingest import ingest
@@ -35,7 +34,7 @@ def train(
         as_of: the moment the run pretends is now; by default the last full hour.
         fresh: begin at the beginning, whatever an earlier training that was cut short has left.
     """
-    return train_as_of(declared(project), moment(as_of), fresh=fresh)
+    return train_as_of(declared(project), as_of_run(as_of), fresh=fresh)
 
 
 def train_as_of(spec: Project, now: datetime, *, fresh: bool = False) -> tuple[ModelVersion, bool]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from prefect import flow
 
-from flows.declared import declared, night_run_name
+from flows.declared import as_of_run, declared, night_run_name
 from flows.parameters import ProjectName
 from nightshift.dataset.stage import fingerprint_of
 from nightshift.locks import only_one
@@ -33,7 +33,12 @@ def tune(
         as_of: the moment the run pretends is now; by default the last midnight UTC, so that a search can go on.
         accept: write the best trial's parameters into project.yaml, if they are better than those there.
     """
-    spec, now, limit, settings = declared(project), midnight(as_of), SearchBudget.read(budget), Settings()
+    spec, now, limit, settings = (
+        declared(project),
+        midnight(as_of, as_of_run(None)),
+        SearchBudget.read(budget),
+        Settings(),
+    )
     window = spec.split_before(now).whole
     with only_one("tune", project, settings):
         rows = fingerprint_of(spec, window, settings)

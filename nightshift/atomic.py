@@ -16,6 +16,7 @@ from nightshift.errors import OutsideError
 _REMEDIES = {
     errno.ENOSPC: "free some space, then run the same command again; nothing was changed",
     errno.EDQUOT: "free some of your quota, then run the same command again; nothing was changed",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), then run the same command again",
     errno.EROFS: "use a store that can be written: set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
     errno.EACCES: "give this user the right to write there, or set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
     errno.ENOTDIR: "name a folder, not a place below a file: set NIGHTSHIFT_HOME or NIGHTSHIFT_STORE",
@@ -46,7 +47,10 @@ def replacing(path: Path) -> Iterator[Path]:
     A folder written under the temporary name replaces a folder. After an error nothing is left behind; a killed
     process leaves a file named `*.partial`, which no reader looks at, and which the next write beside it removes.
     """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.{os.getpid()}@{platform.node()}.partial")
+    temporary, retired = (
+        path.with_name(f".{path.name}.{uuid4().hex[:8]}.{os.getpid()}@{platform.node()}.partial")
+        for _ in range(2)
+    )
     with disk_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
@@ -54,10 +58,12 @@ def replacing(path: Path) -> Iterator[Path]:
             yield temporary
             _sync(temporary)
             if path.is_dir():
-                shutil.rmtree(path)
+                # A folder cannot take another's place, so that one makes way: what takes long comes afterwards.
+                path.replace(retired)
             temporary.replace(path)
         finally:
             _remove(temporary)
+            _remove(retired)
 
 
 def _sweep(folder: Path) -> None:

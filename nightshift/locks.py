@@ -21,31 +21,40 @@ _POLL_SECONDS = 0.5
 
 
 @contextmanager
-def only_one(activity: str, project: str, settings: Settings) -> Iterator[None]:
+def only_one(activity: str, project: str, settings: Settings, mark: str = "") -> Iterator[None]:
     """Hold the right to do `activity` on `project`, waiting for it as long as the settings say.
+
+    Args:
+        mark: of what is done; what has another mark may be done at the same time. Without one nothing may.
 
     Raises:
         TransientError: another process is doing it now, and still was when the time was up; the error says which
             and since when.
     """
-    path = settings.home_path / "locks" / f"{project}.{activity}.lock"
+    path = settings.home_path / "locks" / f"{project}.{activity}{mark and '-'}{mark}.lock"
+    running = f"another {activity} of {project!r} is running{mark and f', with the same mark {mark}'}"
+    holder = path.with_suffix(".holder")
+    lock = FileLock(path)
     with disk_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        holder = path.with_suffix(".holder")
-        lock = FileLock(path)
         try:
-            _acquire(lock, f"another {activity} of {project!r} is running", holder, settings.wait_seconds)
+            _acquire(lock, running, holder, settings.wait_seconds)
         except Timeout as error:
             raise TransientError(
-                f"another {activity} of {project!r} is running ({_told_by(holder)})",
+                f"{running} ({_told_by(holder)})",
                 where=str(path),
                 remedy="wait until it ends, or stop it, then run this again",
             ) from error
-        try:
+    try:
+        with disk_faults(path):
             holder.write_text(f"process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-            yield
-        finally:
+        yield
+    finally:
+        with disk_faults(path):
             holder.unlink(missing_ok=True)
+            if mark:
+                # Marks are many. Whoever waits finds that the file it has locked has no name any more, and tries again.
+                path.unlink(missing_ok=True)
             lock.release()
 
 

@@ -57,6 +57,41 @@ class Split(Record):
         return Window(start=self.train.start, end=self.holdout.end)
 
 
+class Cost(Record):
+    """What a piece of work took, over all the processes that did it.
+
+    Attributes:
+        wall_s: seconds on the clock.
+        cpu_s: seconds of all processors together.
+        peak_mb: the most physical memory of a process meanwhile, in MB (10^6 bytes).
+        checkpoint_s: seconds that writing checkpoints took, beside training or holding it up.
+        gpu_s: seconds of a GPU at work; 0 without one.
+        gpu_peak_mb: the most memory of a GPU that was taken.
+        read_mb, written_mb: what went through the process's file handles, in MB.
+        rows: rows learnt from, once for each round or epoch; or scored, or looked at.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    checkpoint_s: float = 0.0
+    gpu_s: float = 0.0
+    gpu_peak_mb: float = 0.0
+    read_mb: float = 0.0
+    written_mb: float = 0.0
+    rows: int = 0
+
+    def followed_by(self, later: Cost) -> Cost:
+        """Both together: sums, and of peaks the higher one."""
+        mine, theirs = self.model_dump(), later.model_dump()
+        return Cost.model_validate(
+            {
+                name: max(mine[name], theirs[name]) if "peak" in name else mine[name] + theirs[name]
+                for name in mine
+            }
+        )
+
+
 class Staged(Record):
     """Rows that dataset.sql made of the sources, on local disk, not yet looked at by quality."""
 
@@ -66,6 +101,7 @@ class Staged(Record):
     path: str
     rows: int
     seconds: float
+    cost: Cost | None = None
 
 
 class RuleCount(Record):
@@ -76,7 +112,11 @@ class RuleCount(Record):
 
 
 class Snapshot(Record):
-    """Accepted rows: (table, version, window, as-of) gives the same rows for ever."""
+    """Accepted rows: (table, version, window, as-of) gives the same rows for ever.
+
+    Attributes:
+        cost: of running the SQL and of looking at the rows; None in records of old.
+    """
 
     project: str
     table: str
@@ -90,6 +130,7 @@ class Snapshot(Record):
     quarantine_table: str = ""
     digest: str = ""
     seconds: float = 0.0
+    cost: Cost | None = None
 
 
 class Refit(Record):
@@ -113,41 +154,7 @@ class Refit(Record):
     reasons: tuple[str, ...]
     numbers: Metrics
     seconds: float
-
-
-class Cost(Record):
-    """What a training took, over all the processes that worked on it.
-
-    Attributes:
-        wall_s: seconds on the clock.
-        cpu_s: seconds of all processors together.
-        peak_mb: the most physical memory of its process meanwhile, in MB (10^6 bytes).
-        checkpoint_s: seconds that writing checkpoints took, beside training or holding it up.
-        gpu_s: seconds of a GPU at work; 0 without one.
-        gpu_peak_mb: the most memory of a GPU that was taken.
-        read_mb, written_mb: what went through the process's file handles, in MB.
-        rows: rows learnt from, once for each round or epoch.
-    """
-
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
-    checkpoint_s: float = 0.0
-    gpu_s: float = 0.0
-    gpu_peak_mb: float = 0.0
-    read_mb: float = 0.0
-    written_mb: float = 0.0
-    rows: int = 0
-
-    def followed_by(self, later: Cost) -> Cost:
-        """Both together: sums, and of peaks the higher one."""
-        mine, theirs = self.model_dump(), later.model_dump()
-        return Cost.model_validate(
-            {
-                name: max(mine[name], theirs[name]) if "peak" in name else mine[name] + theirs[name]
-                for name in mine
-            }
-        )
+    cost: Cost | None = None
 
 
 class Resumed(Record):
@@ -180,6 +187,7 @@ class HowTrained(Record):
 
     Attributes:
         ended: why training ended, in words.
+        spent_at: the rounds or epochs after which the budget was spent, where that is what ended it.
         notes: what a person should know of the training: recoveries, what was taken over from another model.
         resumed_from: where it went on, if it had been cut short.
         checkpoints: how many were written.
@@ -189,6 +197,7 @@ class HowTrained(Record):
     """
 
     ended: str = ""
+    spent_at: float | None = None
     notes: tuple[str, ...] = ()
     resumed_from: Resumed | None = None
     checkpoints: int = 0
@@ -219,6 +228,13 @@ class Candidate(HowTrained):
     seconds: float
     learnt_until: datetime | None = None
     refit: Refit | None = None
+
+    @property
+    def whole_cost(self) -> Cost | None:
+        """What training and refitting took together."""
+        if self.cost is None or self.refit is None or self.refit.cost is None:
+            return self.cost
+        return self.cost.followed_by(self.refit.cost)
 
     @property
     def refit_goes_live(self) -> bool:
@@ -310,6 +326,7 @@ class Scored(Record):
     realised: Metrics
     realised_rows: int
     seconds: float
+    cost: Cost | None = None
 
 
 def format_time(moment: datetime) -> str:

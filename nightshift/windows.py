@@ -8,11 +8,11 @@ from nightshift.errors import RequestError
 from nightshift.records import Window
 
 
-def moment(as_of: datetime | None) -> datetime:
-    """As-of in UTC; by default the last full hour, so that runs within an hour look at the same rows."""
+def moment(as_of: datetime | None, now: datetime | None = None) -> datetime:
+    """As-of in UTC; by default the last full hour before `now`, so that runs within an hour look at the same rows."""
     if as_of is None:
-        return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    return as_of.astimezone(UTC) if as_of.tzinfo else as_of.replace(tzinfo=UTC)
+        return _in_utc(now or datetime.now(UTC)).replace(minute=0, second=0, microsecond=0)
+    return _in_utc(as_of)
 
 
 def window_between(start: datetime | None, end: datetime | None, as_of: datetime | None = None) -> Window:
@@ -29,3 +29,7 @@ def window_between(start: datetime | None, end: datetime | None, as_of: datetime
             remedy="give --start and --end in time order; the end itself is not part of the window",
         )
     return Window(start=first, end=last)
+
+
+def _in_utc(time: datetime) -> datetime:
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

@@ -29,6 +29,8 @@ from registry.submission import Submission
 from registry.tracking import experiment_id
 
 MODEL_ARTIFACT, EVALUATED_ARTIFACT = "model", "evaluated"
+# How the version was made: all that is needed to make it again.
+DECLARATION, SQL, ENVIRONMENT = "project.json", "dataset.sql", "environment.json"
 
 
 def log_run(
@@ -73,7 +75,8 @@ def record_of(submission: Submission, decision: Promotion, run_id: str, settings
         evaluated_until=candidate.learnt_until,
         evaluated_sha256=candidate.model_sha256,
         refit=candidate.refit,
-        **{name: getattr(candidate, name) for name in HowTrained.model_fields},
+        **{name: getattr(candidate, name) for name in HowTrained.model_fields if name != "cost"},
+        cost=candidate.whole_cost,
     )
 
 
@@ -102,7 +105,7 @@ def _metrics(submission: Submission) -> list[Metric]:
     if refit is not None:
         timings["refit_seconds"] = refit.seconds
         counts["refit_rows"] = refit.rows
-    cost = submission.candidate.cost
+    cost = submission.candidate.whole_cost
     costs = {} if cost is None else {f"cost_{name}": value for name, value in cost.model_dump().items()}
     numbers = {**timings, **counts, **costs, "checkpoints": submission.candidate.checkpoints}
     return final + rounds + [Metric(name, float(value), now, 0) for name, value in numbers.items()]
@@ -180,9 +183,9 @@ def _log_files(submission: Submission, client: MlflowClient, run_id: str) -> tup
         if (folder / STATE).is_file():
             shutil.copyfile(folder / STATE, staging / STATE)
         declared = submission.project.model_dump(mode="json", by_alias=True)
-        (staging / "project.json").write_text(json.dumps(declared, indent=1))
-        (staging / "dataset.sql").write_text(submission.project.sql_text)
-        (staging / "environment.json").write_text(json.dumps(environment(), indent=1))
+        (staging / DECLARATION).write_text(json.dumps(declared, indent=1))
+        (staging / SQL).write_text(submission.project.sql_text)
+        (staging / ENVIRONMENT).write_text(json.dumps(environment(), indent=1))
         (staging / "evaluation.json").write_text(submission.evaluation.model_dump_json(indent=1))
         client.log_artifacts(run_id, name)
         client.log_artifacts(run_id, str(plots), "plots")

@@ -19,6 +19,35 @@ STUDY, TRIAL = "nightshift.study", "nightshift.trial"
 _PARENT = "mlflow.parentRunId"
 
 
+class SearchRuns:
+    """The runs of one search: opened once, and told of its trials as they end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: MlflowClient | None = None
+        self._parent = ""
+        self._logged: set[str] = set()
+
+    def log_trials(self, found: Found) -> tuple[MlflowClient, str]:
+        """Log the trials that are not there yet; the client, and the run of the whole search.
+
+        Raises:
+            OutsideError: MLflow or its storage failed.
+        """
+        client = self._client or open_client(self._settings)
+        with mlflow_faults(self._settings):
+            experiment = experiment_id(client, found.project, self._settings)
+            if self._client is None:
+                self._parent = _parent(client, experiment, found)
+                self._logged = _logged(client, experiment, self._parent)
+                self._client = client
+            for tried in found.tried:
+                if str(tried.trial) not in self._logged:
+                    _log_trial(client, experiment, self._parent, found, tried)
+                    self._logged.add(str(tried.trial))
+        return client, self._parent
+
+
 def log_search(found: Found, diff: str, settings: Settings) -> tuple[str, tuple[bytes, ...]]:
     """Log the trials that are not there yet, and the search with its plots and its diff.
 
@@ -28,14 +57,8 @@ def log_search(found: Found, diff: str, settings: Settings) -> tuple[str, tuple[
     Raises:
         OutsideError: MLflow or its storage failed; run it again, it goes on where it was.
     """
-    client = open_client(settings)
+    client, parent = SearchRuns(settings).log_trials(found)
     with mlflow_faults(settings):
-        experiment = experiment_id(client, found.project, settings)
-        parent = _parent(client, experiment, found)
-        logged = _logged(client, experiment, parent)
-        for tried in found.tried:
-            if str(tried.trial) not in logged:
-                _log_trial(client, experiment, parent, found, tried)
         now, best = int(time.time() * 1000), found.best
         client.log_batch(
             parent,

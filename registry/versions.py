@@ -20,6 +20,7 @@ from registry.served import CHAMPION
 from registry.tracking import local_folder, mlflow_faults, open_client
 
 PREVIOUS = "previous"
+_PAGE = 200
 RECORD, MARK, SETTLED = "nightshift.record", "nightshift.mark", "nightshift.settled"
 
 
@@ -39,9 +40,13 @@ class Versions:
     def all(self) -> list[ModelVersion]:
         """Every version, newest first."""
         with mlflow_faults(self.settings):
-            found = self.client.search_model_versions(f"name = '{self.project}'", max_results=1000)
+            found = self._found()
             aliases = self._aliases()
         return sorted((_record(one, aliases) for one in found), key=lambda one: one.version, reverse=True)
+
+    def data_versions(self) -> frozenset[int]:
+        """The versions of the dataset's table that these versions were made of."""
+        return frozenset(one.data_version for one in self.all())
 
     def champion(self) -> ModelVersion | None:
         """The version in production, or None while there is none."""
@@ -125,6 +130,19 @@ class Versions:
         with mlflow_faults(self.settings):
             root = self.client.get_run(version.run_id).info.artifact_uri
         return local_folder(f"{root}/{path}", self.settings)
+
+    def _found(self) -> list[mlflow.entities.model_registry.ModelVersion]:
+        """Every version as MLflow knows it, page by page: a version that is overlooked might lose its rows."""
+        found: list[mlflow.entities.model_registry.ModelVersion] = []
+        token: str | None = None
+        while True:
+            page = self.client.search_model_versions(
+                f"name = '{self.project}'", max_results=_PAGE, page_token=token
+            )
+            found += page
+            token = page.token
+            if not token:
+                return found
 
     def _aliases(self) -> dict[str, int]:
         try:

@@ -32,10 +32,12 @@ logger = logging.getLogger("nightshift.night")
 _NIGHTS_BACK = 400
 
 
-def due(project: Project, as_of: datetime | None) -> Sequence[datetime]:
-    """The moment asked for; or else every night that is due by now, in order, and now if nights are not declared."""
-    if as_of is not None or project.night is None:
+def due(project: Project, as_of: datetime | None, otherwise: datetime) -> Sequence[datetime]:
+    """The moment asked for; or every night that is due by now, in order; or `otherwise` if nights are not declared."""
+    if as_of is not None:
         return [moment(as_of)]
+    if project.night is None:
+        return [otherwise]
     found = due_nights(project, Journal.of(project, Settings()), datetime.now(UTC))
     if found.note:
         logger.warning("night: %s", found.note)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import logging
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from nightshift.errors import OutsideError
 from nightshift.records import Record, Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
@@ -14,8 +16,10 @@ from nightshift.tuning.budget import SearchBudget
 from nightshift.tuning.found import Found
 from nightshift.tuning.tune import tune as tune_project
 from nightshift.tuning.winner import accept, change_of, keep
-from registry.trials import log_search
+from registry.trials import SearchRuns, log_search
 from tasks.policy import step
+
+logger = logging.getLogger("nightshift.tune")
 
 
 class Tuned(Record):
@@ -38,7 +42,18 @@ class Tuned(Record):
 @task(name="tune", **step())
 def tune(project: Project, snapshot: Snapshot, budget: SearchBudget) -> Found:
     """Try parameters on windows before the holdout, going on with what was tried before."""
-    return tune_project(project, snapshot, budget, Settings())
+    settings = Settings()
+    runs = SearchRuns(settings)
+
+    def heard(found: Found) -> None:
+        try:
+            runs.log_trials(found)
+        except (
+            OutsideError
+        ) as error:  # no reason to give a search up: at its end they are logged all the same
+            logger.warning("tune: the trial is not in MLflow yet: %s", error.what)
+
+    return tune_project(project, snapshot, budget, settings, heard=heard)
 
 
 @task(name="show", **step())

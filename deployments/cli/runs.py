@@ -113,3 +113,15 @@ def tune(
     from deployments.tune import tune_project
 
     tune_project(screen(as_json), project, budget, moment(as_of), accept=accept)
+
+
+@app.command()
+def reproduce(
+    project: Project,
+    version: Annotated[str, typer.Argument(help="A version's number or alias; see `nightshift models`.")],
+    as_json: Json = False,
+) -> None:
+    """Train a version again from what it recorded, and compare. Exit code 0: the same model; 3: another one."""
+    from deployments.reproduce import reproduce_version
+
+    raise typer.Exit(reproduce_version(screen(as_json), project, version))

@@ -26,6 +26,23 @@ def down(as_json: Json = False) -> None:
 
 
 @app.command()
+def gc(
+    projects: Annotated[
+        list[str] | None, typer.Argument(metavar="[PROJECT]...", help="Default: all that have left anything.")
+    ] = None,
+    older_than: Annotated[str, typer.Option(help="What was used more recently stays: 12h, 7d, 4w.")] = "7d",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go, and remove nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove rows that no model version was made of, checkpoints that were given up, and old working files."""
+    from deployments.gc import clean_projects
+
+    clean_projects(screen(as_json), projects or [], older_than, dry_run=dry_run)
+
+
+@app.command()
 def schedule(project: Project, as_json: Json = False) -> None:
     """Write a project's schedule into prefect.yaml, from its declaration."""
     from deployments.schedule import schedule_project

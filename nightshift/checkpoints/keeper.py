@@ -56,6 +56,7 @@ class Keeper:
         self._last = clock()
         self._last_done = 0.0
         self._best_written: float | None = None
+        self._fault = ""
 
     @property
     def run(self) -> str:
@@ -115,26 +116,33 @@ class Keeper:
 
     def forget(self) -> None:
         """Take all of them away: the training has ended, and its model is kept."""
-        for name in self._names(""):
-            try:
+        try:
+            for name in self._names(""):
                 self._store.remove(name)
-            except OutsideError as error:
-                logger.warning("checkpoint: one that is no longer needed stays: %s", error.what)
+        except OutsideError as error:
+            logger.warning(
+                "checkpoint: those that are no longer needed stay: %s (%s)", error.what, error.where
+            )
 
     def _settle(self) -> None:
-        """Wait for the write under way, and count it."""
+        """Wait for the write under way, and count it; a fault is told once, and not again while it lasts."""
         if self._writing is None:
             return
         writing, self._writing = self._writing, None
         try:
             seconds = writing.result()
         except OutsideError as error:
-            logger.warning(
-                "checkpoint: it could not be written, and training goes on without: %s (%s)",
-                error.what,
-                error.where,
-            )
+            if error.what != self._fault:
+                logger.warning(
+                    "checkpoint: it could not be written, and training goes on without: %s (%s)",
+                    error.what,
+                    error.where,
+                )
+            self._fault = error.what
             return
+        if self._fault:
+            logger.info("checkpoint: they can be written again")
+            self._fault = ""
         self._cost = (self._cost or 0.0) + seconds
         self._kept = Kept(self._kept.count + 1, self._kept.seconds + seconds)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from nightshift.atomic import replacing
+from nightshift.cost.meter import Meter
 from nightshift.dataset.query import DatasetQuery
 from nightshift.engine import engine
 from nightshift.errors import DataRefusedError, NightshiftError, OutsideError
@@ -50,7 +50,7 @@ def stage(project: Project, window: Window, fingerprint: str, settings: Settings
         DataRefusedError: a file cannot be read, the SQL fails on a value, or the window has no rows.
         OutsideError: the disk failed.
     """
-    started = time.perf_counter()
+    meter = Meter()
     path = staged_path(project.name, fingerprint, settings)
     with engine(settings) as connection:
         query = DatasetQuery(project, settings, connection)
@@ -62,15 +62,16 @@ def stage(project: Project, window: Window, fingerprint: str, settings: Settings
             if rows == 0:
                 raise _no_rows(query, window)
     _forget_older(path)
-    seconds = time.perf_counter() - started
-    logger.info("ingest: %s rows of %s in %.1f s", f"{rows:,}", window, seconds)
+    cost = meter.so_far(rows=rows)
+    logger.info("ingest: %s rows of %s in %.1f s", f"{rows:,}", window, cost.wall_s)
     return Staged(
         project=project.name,
         window=window,
         fingerprint=fingerprint,
         path=str(path),
         rows=rows,
-        seconds=seconds,
+        seconds=cost.wall_s,
+        cost=cost,
     )
 
 

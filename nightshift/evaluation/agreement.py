@@ -124,6 +124,7 @@ def check_refit(
         reasons=reasons,
         numbers=found.numbers,
         seconds=refitted.seconds,
+        cost=refitted.cost,
     )
 
 

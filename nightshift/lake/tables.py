@@ -30,6 +30,8 @@ _CONFIGURATION: Mapping[str, str | None] = {
     "delta.logRetentionDuration": "interval 36500 days",
 }
 _LOOK_BACK = 50
+# Commits after which the table has the rows that it had before.
+_HOUSEKEEPING = ("VACUUM START", "VACUUM END", "OPTIMIZE")
 
 
 @dataclass(frozen=True)
@@ -108,13 +110,24 @@ class Lake:
         Raises:
             RequestError: no such table or version.
         """
+        return self._at(table, version).to_pyarrow_dataset()
+
+    def _at(self, table: str, version: int) -> DeltaTable:
         handle = self._open(table, version)
         if handle is None:
             raise RequestError(
                 f"there is no version {version} of the table {table!r}", where=self.uri(table),
                 remedy=f"make it with `nightshift ingest {self.project}`",
             )  # fmt: skip
-        return handle.to_pyarrow_dataset()
+        return handle
+
+    def missing(self, table: str, version: int) -> list[str]:
+        """The files that `table` consisted of at `version`, and that are gone.
+
+        Raises:
+            RequestError: no such table or version.
+        """
+        return [file for file in self._at(table, version).file_uris() if not Path(file).is_file()]
 
     def replace(self, table: str, rows: pa.RecordBatchReader, change: Replacement) -> int:
         """Put `rows` in the place of the window's rows, in one commit; returns the version that holds them.
@@ -195,6 +208,8 @@ class Lake:
     def _holds(self, handle: DeltaTable, change: Replacement) -> bool:
         """Whether the newest commit that touched these rows is the one that put `change` there."""
         for commit in handle.history(_LOOK_BACK):
+            if commit.get("operation") in _HOUSEKEEPING:
+                continue
             if change.marks.items() <= commit.items():
                 return True
             if not change.is_apart_from(commit):

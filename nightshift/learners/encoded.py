@@ -29,6 +29,7 @@ class EncodedRows:
     encoder: Encoder
     train: Part
     validate: Part
+    folder: Path
 
 
 def encode_once(
@@ -43,7 +44,7 @@ def encode_once(
     Raises:
         DataRefusedError: the label cannot be learnt from, or nothing of it is known in the validate window.
     """
-    if not folder.is_dir():
+    if not (folder / TARGET).is_file():
         _encode(folder, split, rows(), begin)
         keep_newest(
             (path for path in folder.parent.iterdir() if not path.name.startswith(".")), _MOST_UNFINISHED
@@ -52,7 +53,7 @@ def encode_once(
     encoder = Encoder.from_json((folder / ENCODER).read_text(encoding="utf-8"))
     train, validate = read_windows(folder, encoder)
     found = Target(tuple(target["classes"]), tuple(target["counts"]), target["unlabelled"])
-    return EncodedRows(found, encoder, train, validate)
+    return EncodedRows(found, encoder, train, validate, folder)
 
 
 def _encode(folder: Path, split: Split, rows: SnapshotRows, begin: Callable[[Encoder], Encoder]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow as pa
 from nightshift.checkpoints.checkpoint import Checkpoint
 from nightshift.checkpoints.keeper import NOTHING_KEPT, Keeper
 from nightshift.errors import DataRefusedError, RequestError
+from nightshift.learners.lightgbm_binned import BinnedRows
 from nightshift.learners.lightgbm_boundaries import (
     FILE_NAME,
     Boundaries,
@@ -24,18 +24,22 @@ from nightshift.learners.lightgbm_boundaries import (
     stops_early,
     without_traces,
 )
+from nightshift.learners.lightgbm_linear import (
+    has_linear_leaves,
+    task_without_infinities,
+    without_infinities,
+)
+from nightshift.learners.lightgbm_metric import with_metric
 from nightshift.learners.lightgbm_origin import origin_booster, with_new_leaves
 from nightshift.learners.lightgbm_watch import Watch
+from nightshift.learners.numbers import check_numbers
 from nightshift.learners.oversight import Oversight
-from nightshift.learners.protocol import Fitted, Floats, Part, Task
+from nightshift.learners.protocol import Fitted, Floats, Task
 from nightshift.spec.learner import LightGBM
 
 logger = logging.getLogger(__name__)
 
 _OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
-# Early stopping watches the loss that is minimised: it is smooth, and keeps probabilities calibrated.
-# `params: {metric: auc}` watches another.
-_METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "rmse"}
 
 
 class LightGBMModel:
@@ -44,12 +48,15 @@ class LightGBMModel:
     def __init__(self, booster: lgb.Booster, names: list[str] | None = None) -> None:
         self.booster = booster
         self._names = names
+        self._is_linear = has_linear_leaves(booster.params)
 
     def score(self, features: pa.Table) -> Floats:
         """Probabilities (n,) or (n, classes), or values (n,)."""
         if features.num_rows == 0:
             classes = self.booster.num_model_per_iteration()
             return np.empty((0, classes) if classes > 1 else 0)
+        if self._is_linear:
+            features = without_infinities(features)
         return np.asarray(self.booster.predict(features), dtype=np.float64)
 
     def importance(self) -> Mapping[str, float]:
@@ -71,7 +78,11 @@ class LightGBMLearner:
 
         A training that was cut short goes on from its newest checkpoint, and ends with the very same model.
         """
+        check_numbers(task)
+        _have_it_logged()
         params = _params(task, recipe)
+        if has_linear_leaves(params):
+            task = task_without_infinities(task)
         if not stops_early(params):
             recipe = recipe.model_copy(update={"early_stopping": None})
         keeper = oversight.keeper if can_resume(params) else None
@@ -94,6 +105,7 @@ class LightGBMLearner:
         return Fitted(
             model, watch.history, watch.rounds, best,
             ended=watch.ended,
+            spent_at=watch.spent_at,
             notes=(watch.ended,) if watch.has_diverged else (),
             resumed_from=resumed,
             kept=NOTHING_KEPT if oversight.keeper is None else oversight.keeper.finish(),
@@ -103,12 +115,18 @@ class LightGBMLearner:
 
     def load(self, folder: Path) -> LightGBMModel:
         """The booster of `model.txt`."""
+        _have_it_logged()
         try:
             return LightGBMModel(lgb.Booster(model_file=str(folder / FILE_NAME)))
         except lgb.basic.LightGBMError as error:
             raise DataRefusedError(
                 f"the model file cannot be read: {error}", where=str(folder / FILE_NAME), remedy="train again"
             ) from error
+
+
+def _have_it_logged() -> None:
+    """What LightGBM says goes where all is said: by itself it prints, in between what `--json` prints."""
+    lgb.register_logger(logger)
 
 
 def _trained(
@@ -132,21 +150,22 @@ def _trained(
         done = watch.rounds
         logger.info("train: resumed at %s", resumed.progress)
     params = {**params, **seeds_of(recipe, done)}
-    names = _safe_names(task.train.features.column_names)
-    train = _dataset(task.train, names, task.encoder.categories, params)
-    watched: dict[str, lgb.Dataset] = {}
-    if task.validate is not None:
-        validate = _dataset(task.validate, names, task.encoder.categories, params, reference=train)
-        watched = {"validate": validate, "train": train}
-    return lgb.train(
-        params,
-        train,
-        num_boost_round=recipe.rounds - done,
-        init_model=begun,
-        valid_sets=list(watched.values()),
-        valid_names=list(watched),
-        callbacks=[_progress(recipe.rounds), watch, Boundaries(recipe, watch, keeper)],
-    )
+    rows = BinnedRows(task, params)
+    train = rows.train()
+    validate = rows.validate(train)
+    watched = {} if validate is None else {"validate": validate, "train": train}
+    try:
+        return lgb.train(
+            params,
+            train,
+            num_boost_round=recipe.rounds - done,
+            init_model=begun,
+            valid_sets=list(watched.values()),
+            valid_names=list(watched),
+            callbacks=[_progress(recipe.rounds), watch, Boundaries(recipe, watch, keeper, rows)],
+        )
+    finally:
+        rows.finish()
 
 
 def _params(task: Task, recipe: LightGBM) -> dict[str, Any]:
@@ -157,10 +176,9 @@ def _params(task: Task, recipe: LightGBM) -> dict[str, Any]:
             remedy="leave it out: dataset.label.kind decides",
         )
     params: dict[str, Any] = {
-        "metric": _METRICS[task.kind],
         "objective": _OBJECTIVES[task.kind],
         "verbosity": -1,
-        **recipe.params,
+        **with_metric(recipe.params, task),
         "seed": recipe.seed,
         "deterministic": True,
         "force_row_wise": True,
@@ -168,30 +186,6 @@ def _params(task: Task, recipe: LightGBM) -> dict[str, Any]:
     if task.kind == "multiclass":
         params["num_class"] = len(task.classes)
     return params
-
-
-def _dataset(
-    part: Part,
-    names: list[str],
-    categories: list[int],
-    params: dict[str, Any],
-    reference: lgb.Dataset | None = None,
-) -> lgb.Dataset:
-    return lgb.Dataset(
-        part.features,
-        label=part.label,
-        weight=part.weight,
-        reference=reference,
-        feature_name=names,
-        categorical_feature=categories,
-        params=params,
-    )
-
-
-def _safe_names(names: list[str]) -> list[str]:
-    """Names that LightGBM's text format can hold: it takes no JSON punctuation and no doubles."""
-    safe = [re.sub(r"[^0-9A-Za-z_]", "_", name) for name in names]
-    return [f"{name}_{place}" if safe.count(name) > 1 else name for place, name in enumerate(safe)]
 
 
 def _progress(rounds: int) -> Any:

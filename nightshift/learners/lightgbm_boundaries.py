@@ -15,6 +15,7 @@ import lightgbm as lgb
 
 from nightshift.checkpoints.checkpoint import Checkpoint, Progress
 from nightshift.checkpoints.keeper import Keeper
+from nightshift.learners.lightgbm_binned import BinnedRows
 from nightshift.learners.lightgbm_watch import Watch
 from nightshift.spec.learner import LightGBM
 
@@ -81,6 +82,7 @@ class Boundaries:
     recipe: LightGBM
     watch: Watch
     keeper: Keeper | None
+    rows: BinnedRows
     order: int = 21
 
     def __call__(self, env: lgb.callback.CallbackEnv) -> None:
@@ -100,6 +102,7 @@ class Boundaries:
                     keeper.run, self.recipe, self.watch, done, booster.model_to_string(num_iteration=-1)
                 )
             )
+            self.rows.keep(booster.train_set)
 
     def _is_boundary(self, done: int) -> bool:
         return not is_random(self.recipe.params) or done % self.recipe.reseed_every == 0

@@ -39,6 +39,7 @@ class Watch:
     astray: int = 0
     ended: str = ALL_ROUNDS
     has_diverged: bool = False
+    spent_at: float | None = None
     order: int = 20
 
     def state(self) -> dict[str, Any]:
@@ -107,5 +108,8 @@ class Watch:
         return f"diverged: {why}; the model is that of round {self.best_round}"
 
     def _spent(self) -> str | None:
-        spent = self.oversight.spent()
-        return None if spent is None else f"{spent} at round {self.rounds} of {self.recipe.rounds}"
+        spent = self.oversight.spent(self.rounds)
+        if spent is None:
+            return None
+        self.spent_at = float(self.rounds)
+        return f"{spent} at round {self.rounds} of {self.recipe.rounds}"

@@ -24,17 +24,25 @@ class Overseen:
     oversight: Oversight
 
     @classmethod
-    def of(cls, project: Project, mark: str, settings: Settings) -> Overseen:
+    def of(cls, project: Project, mark: str, settings: Settings, spent_at: float | None = None) -> Overseen:
         """For the training with this mark, from now on.
+
+        Args:
+            spent_at: end it after so many rounds or epochs instead of by its budget, which was spent there once.
 
         Raises:
             RequestError: the store is of a kind that is not supported.
         """
         recipe, meter = project.learner, Meter()
         keeper = Keeper(open_store(settings), project.name, mark, recipe.kind, recipe.checkpoint, meter=meter)
-        return cls(
-            keeper, meter, Oversight(keeper, Watch(recipe.budget, meter).spent, took_gpu=meter.took_gpu)
-        )
+        watch = Watch(recipe.budget, meter)
+
+        def spent(done: float) -> str | None:
+            if spent_at is None:
+                return watch.spent()
+            return "the budget was spent" if done >= spent_at else None
+
+        return cls(keeper, meter, Oversight(keeper, spent, took_gpu=meter.took_gpu))
 
     def cost(self, fitted: Fitted, rows: int) -> Cost:
         """What the training took, over all processes that worked on it; `rows` are learnt from in every round."""

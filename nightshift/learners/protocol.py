@@ -56,6 +56,8 @@ class Task:
     Attributes:
         encoder: how the columns of `train` and `validate` were made, with the vocabulary of each category.
         origin: the model to begin with, if the recipe names one.
+        scratch: a folder that stays until this training has ended, whatever processes it takes: what is made of the
+            rows may be kept there. None for none.
     """
 
     kind: Kind
@@ -64,6 +66,7 @@ class Task:
     train: Part
     validate: Part | None
     origin: Origin | None = None
+    scratch: Path | None = None
 
 
 class Model(Protocol):
@@ -95,6 +98,7 @@ class Fitted:
         resumed_from: the checkpoint that this process went on from, if any.
         kept: what was written of checkpoints.
         state: all that is needed to go on training from the model, beside the model itself.
+        spent_at: the rounds or epochs done when the budget was spent; None where something else ended training.
     """
 
     model: Model
@@ -106,6 +110,7 @@ class Fitted:
     resumed_from: Checkpoint | None = None
     kept: Kept = NOTHING_KEPT
     state: Checkpoint | None = None
+    spent_at: float | None = None
 
 
 class Learner(Protocol):

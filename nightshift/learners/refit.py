@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from nightshift.atomic import replacing
+from nightshift.cost.meter import Meter
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine
 from nightshift.learners.artifact import save_model
@@ -19,7 +19,7 @@ from nightshift.learners.protocol import Origin, Task
 from nightshift.learners.registry import learner
 from nightshift.learners.target import look_at_label
 from nightshift.learners.train import MODEL
-from nightshift.records import Candidate, OriginModel, Snapshot, Window
+from nightshift.records import Candidate, Cost, OriginModel, Snapshot, Window
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
 
@@ -37,7 +37,12 @@ class Refitted:
     learnt_until: datetime
     rows: int
     rounds: int
-    seconds: float
+    cost: Cost
+
+    @property
+    def seconds(self) -> float:
+        """On the clock."""
+        return self.cost.wall_s
 
 
 def known_window(project: Project, snapshot: Snapshot) -> Window:
@@ -79,16 +84,16 @@ def fit_known(
         DataRefusedError: the label cannot be learnt from.
         RequestError: the learner refuses its parameters.
     """
-    started = time.perf_counter()
+    meter = Meter()
     window = known_window(project, snapshot)
     with replacing(folder) as temporary, engine(settings) as connection:
         temporary.mkdir(parents=True)
         rows = SnapshotRows(project, snapshot, settings, connection)
         begins = None if origin is None else open_origin(project, origin)
         count, sha256 = _fit(rows, window, rounds, temporary, begins)
-    seconds = time.perf_counter() - started
-    logger.info("refit: %d rounds on %s rows of %s, in %.1f s", rounds, f"{count:,}", window, seconds)
-    return Refitted(folder / MODEL, sha256, window.end, count, rounds, seconds)
+    cost = meter.so_far(rows=count * rounds)
+    logger.info("refit: %d rounds on %s rows of %s, in %.1f s", rounds, f"{count:,}", window, cost.wall_s)
+    return Refitted(folder / MODEL, sha256, window.end, count, rounds, cost)
 
 
 def _fit(

@@ -18,6 +18,7 @@ from nightshift.learners.overseen import Overseen
 from nightshift.learners.protocol import ALL_EPOCHS, ALL_ROUNDS, Origin, Part, Task
 from nightshift.learners.registry import learner
 from nightshift.learners.target import Target
+from nightshift.locks import only_one
 from nightshift.records import Candidate, OriginModel, Resumed, Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
@@ -47,25 +48,43 @@ def train(
     origin: OriginModel | None = None,
     *,
     fresh: bool = False,
+    spent_at: float | None = None,
 ) -> Candidate:
     """Train the declared learner on the snapshot's train window, watching its validate window.
 
-    A training with this mark that was cut short is gone on with, from its newest checkpoint.
+    A training with this mark that was cut short is gone on with, from its newest checkpoint. While another process is
+    at it, this one waits as long as the settings say.
 
     Args:
         mark: a digest of everything the model depends on; names the candidate's folder.
         origin: the model to begin with.
         fresh: begin at the beginning, whatever checkpoints there are.
+        spent_at: the rounds or epochs after which the budget of the same training was spent before.
 
     Raises:
         DataRefusedError: the label cannot be learnt from.
         RequestError: the learner refuses its parameters.
+        TransientError: another process trains with this mark, and still did when the time was up.
     """
+    with only_one("train", project.name, settings, mark=mark[:24]):
+        return _train(project, snapshot, mark, settings, origin, fresh=fresh, spent_at=spent_at)
+
+
+def _train(
+    project: Project,
+    snapshot: Snapshot,
+    mark: str,
+    settings: Settings,
+    origin: OriginModel | None,
+    *,
+    fresh: bool,
+    spent_at: float | None,
+) -> Candidate:
     started = time.perf_counter()
     split = project.split_before(snapshot.as_of)
     folder = candidate_path(project.name, mark, settings)
     encoded = settings.scratch_path / project.name / "encoded" / mark[:24]
-    overseen = Overseen.of(project, mark, settings)
+    overseen = Overseen.of(project, mark, settings, spent_at)
     if fresh:
         overseen.keeper.forget()
         shutil.rmtree(encoded, ignore_errors=True)
@@ -99,7 +118,7 @@ def restore_trained(project: Project, candidate: Candidate, snapshot: Snapshot, 
     """Train a candidate again if its folder is gone: scratch files may go at any time, and these can be made again."""
     folder = Path(candidate.path)
     if not is_complete(folder):
-        train(project, snapshot, folder.name, settings, candidate.origin)
+        train(project, snapshot, folder.name, settings, candidate.origin, spent_at=candidate.spent_at)
 
 
 def _fit(
@@ -112,6 +131,7 @@ def _fit(
         train=rows.train,
         validate=rows.validate,
         origin=origin,
+        scratch=rows.folder,
     )
     fitted = learner(project.learner.kind).fit(task, project.learner, overseen.oversight)
     manifest = save_model(
@@ -138,6 +158,7 @@ def _fit(
         features=tuple(rows.encoder.names),
         seconds=0.0,
         ended=fitted.ended,
+        spent_at=fitted.spent_at,
         notes=fitted.notes,
         resumed_from=None if fitted.resumed_from is None else Resumed(
             checkpoint=f"{overseen.keeper.run[:24]}, {fitted.resumed_from.progress}",

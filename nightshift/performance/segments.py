@@ -114,7 +114,7 @@ def numbers_of(table: pa.Table) -> dict[str, npt.NDArray[np.float32]]:
     """The columns of a table that are numbers, null as NaN."""
     columns = {field.name: table[field.name] for field in table.schema if is_number(field.type)}
     return {
-        name: np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float32)
+        name: np.asarray(column.cast(pa.float64()).cast(pa.float32(), safe=False).to_numpy())
         for name, column in columns.items()
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from nightshift.cost.meter import Meter
 from nightshift.engine import batch_rows, engine, quote, quote_all, quote_text
 from nightshift.errors import DataRefusedError
 from nightshift.lake.tables import Lake, Replacement
@@ -190,7 +190,7 @@ def validate(
         DataRefusedError: the rows as a whole are refused, see `inspected`.
         OutsideError: the lake cannot be written.
     """
-    started = time.perf_counter()
+    meter = Meter()
     lake = Lake.of(project.name, settings)
     with inspected(project, staged, as_of, settings) as (inspection, report):
         mark = digest(
@@ -201,6 +201,7 @@ def validate(
         change = Replacement(staged.window, project.dataset.event_time, mark)
         version = lake.replace("dataset", inspection.accepted(), change)
         inspection.contract.record(lake)
+    cost = meter.so_far()
     snapshot = Snapshot(
         project=project.name,
         table=lake.uri("dataset"),
@@ -213,7 +214,8 @@ def validate(
         refused_by=report.refused_by,
         quarantine_table=lake.uri("quarantine") if report.refused else "",
         digest=mark,
-        seconds=time.perf_counter() - started,
+        seconds=cost.wall_s,
+        cost=cost if staged.cost is None else staged.cost.followed_by(cost),
     )
     logger.info(
         "validate: %s accepted, %s quarantined of %s rows, dataset version %d, in %.1f s",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from nightshift.cost.meter import Meter
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine, quote
 from nightshift.errors import DataRefusedError
@@ -59,7 +59,7 @@ def predict(
             where=f"project {project.name}",
             remedy=f"see them: nightshift validate {project.name}",
         )
-    started = time.perf_counter()
+    meter = Meter()
     lake = Lake.of(project.name, settings)
     gathered = _Pass()
     change = Replacement(
@@ -78,7 +78,8 @@ def predict(
         for _ in batches:
             pass
     scored = _scored(project, snapshot, version, gathered, (lake.uri(TABLE), table_version))
-    scored = scored.model_copy(update={"seconds": time.perf_counter() - started})
+    cost = meter.so_far(rows=gathered.rows)
+    scored = scored.model_copy(update={"seconds": cost.wall_s, "cost": cost})
     logger.info(
         "predict: %s rows of %s scored by version %d, predictions version %d, in %.1f s",
         f"{gathered.rows:,}", snapshot.window, version.version, table_version, scored.seconds,

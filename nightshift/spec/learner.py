@@ -122,6 +122,7 @@ class Torch(Recipe):
         compile: `auto` compiles where it pays: on a GPU, for trainings that are long enough.
         deterministic: the same seed gives the same bits on the same machine.
         mode: with `from_model`: `fine_tune` goes through the phases; `feature_extraction` trains the head alone.
+        head: with `from_model`: `new` for another label, or `keep` the one that tells the same label elsewhere.
     """
 
     kind: Literal["torch"]
@@ -140,6 +141,7 @@ class Torch(Recipe):
     compile: Literal["auto"] | bool = "auto"
     deterministic: bool = True
     mode: Literal["fine_tune", "feature_extraction"] = "fine_tune"
+    head: Literal["new", "keep"] = "new"
     phases: tuple[Phase, ...] = ()
     images: ImageShape = ImageShape()
     params: dict[str, Any] = Field(default_factory=dict)
@@ -159,6 +161,10 @@ class Torch(Recipe):
     def _transfers_from_a_model(self) -> Self:
         if self.from_model is None and (self.phases or self.mode == "feature_extraction"):
             raise ValueError("phases and mode: feature_extraction need from_model, the model to begin with")
+        if self.head == "keep" and (self.from_model is None or isinstance(self.from_model, str)):
+            raise ValueError(
+                "head: keep needs from_model: {project, version}, a model that says what it tells"
+            )
         if self.phases and self.mode == "feature_extraction":
             raise ValueError("mode: feature_extraction trains the head alone, and has no phases")
         taken = sum(phase.epochs for phase in self.phases)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from nightshift.atomic import disk_faults, replacing
@@ -29,6 +30,13 @@ class LocalStore:
             raise KeyError(name) from error
         except OSError as error:
             raise OutsideError(f"cannot read: {error.strerror}", where=str(path)) from error
+
+    def written_at(self, name: str) -> datetime:
+        """See `Store.written_at`."""
+        try:
+            return datetime.fromtimestamp((self.root / name).stat().st_mtime, UTC)
+        except FileNotFoundError as error:
+            raise KeyError(name) from error
 
     def names(self, folder: str) -> list[str]:
         """See `Store.names`; what a killed writer left half-written is no name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True)
@@ -10,14 +11,22 @@ class MemoryStore:
     """Contents by name, in a dictionary."""
 
     contents: dict[str, bytes] = field(default_factory=dict)
+    moments: dict[str, datetime] = field(default_factory=dict)
 
     def write(self, name: str, content: bytes) -> None:
         """See `Store.write`."""
         self.contents[name] = bytes(content)
+        self.moments[name] = datetime.now(UTC)
 
     def read(self, name: str) -> bytes:
         """See `Store.read`."""
         return self.contents[name]
+
+    def written_at(self, name: str) -> datetime:
+        """See `Store.written_at`."""
+        if name not in self.contents:
+            raise KeyError(name)
+        return self.moments[name]
 
     def names(self, folder: str) -> list[str]:
         """See `Store.names`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 
 
@@ -22,6 +23,14 @@ class Store(Protocol):
         Raises:
             KeyError: there is nothing.
             OutsideError: it cannot be read.
+        """
+        ...
+
+    def written_at(self, name: str) -> datetime:
+        """When `name` was written last, UTC.
+
+        Raises:
+            KeyError: there is nothing.
         """
         ...
 

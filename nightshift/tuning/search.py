@@ -51,10 +51,21 @@ class Plan:
     budget: SearchBudget
 
 
+def _unheard(tried: tuple[Tried, ...]) -> None:
+    return None
+
+
 def search(
-    plan: Plan, measure: Measure, settings: Settings, clock: Callable[[], float] = time.monotonic
+    plan: Plan,
+    measure: Measure,
+    settings: Settings,
+    clock: Callable[[], float] = time.monotonic,
+    heard: Callable[[tuple[Tried, ...]], None] = _unheard,
 ) -> tuple[tuple[Tried, ...], int]:
     """Go on with a search, or begin it: all its trials, and how many of them are new.
+
+    Args:
+        heard: told of all trials so far whenever one has ended.
 
     Raises:
         DataRefusedError: the declared recipe cannot be measured.
@@ -67,6 +78,7 @@ def search(
         while not tried or plan.budget.left(len(tried), sum(one.seconds for one in tried)):
             tried.append(_try_one(study, plan, tried, measure, clock))
             _tell(plan, tried[-1])
+            heard(tuple(tried))
     return tuple(tried), len(tried) - known
 
 

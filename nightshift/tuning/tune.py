@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from nightshift.errors import RequestError
 from nightshift.evaluation.evaluate import deciding_metric
@@ -13,10 +13,14 @@ from nightshift.settings import Settings
 from nightshift.spec.project import Project, digest
 from nightshift.tuning.budget import SearchBudget
 from nightshift.tuning.folds import measured_on_folds
-from nightshift.tuning.found import Found
+from nightshift.tuning.found import Found, Tried
 from nightshift.tuning.search import Plan, search
 from nightshift.tuning.space import space_of
 from nightshift.windows import moment
+
+
+def _unheard(found: Found) -> None:
+    return None
 
 
 def tune(
@@ -25,8 +29,12 @@ def tune(
     budget: SearchBudget,
     settings: Settings,
     clock: Callable[[], float] = time.monotonic,
+    heard: Callable[[Found], None] = _unheard,
 ) -> Found:
     """Try recipes on windows before the holdout until the budget is spent, going on with what was tried before.
+
+    Args:
+        heard: told of the search so far whenever a trial has ended.
 
     Raises:
         RequestError: there is nothing to search for, or the declaration does not allow it.
@@ -34,18 +42,21 @@ def tune(
     """
     plan = plan_of(project, snapshot, budget)
     deciding = deciding_metric(project)
+
+    def found(tried: tuple[Tried, ...], new: int = 0) -> Found:
+        return Found(
+            project=project.name,
+            study=plan.study,
+            as_of=snapshot.as_of,
+            metric=deciding.name,
+            greater_is_better=deciding.greater_is_better,
+            folds=project.tune.folds,
+            tried=tried,
+            new=new,
+        )
+
     with measured_on_folds(project, snapshot, deciding, settings) as measure:
-        tried, new = search(plan, measure, settings, clock)
-    return Found(
-        project=project.name,
-        study=plan.study,
-        as_of=snapshot.as_of,
-        metric=deciding.name,
-        greater_is_better=deciding.greater_is_better,
-        folds=project.tune.folds,
-        tried=tried,
-        new=new,
-    )
+        return found(*search(plan, measure, settings, clock, lambda tried: heard(found(tried))))
 
 
 def plan_of(project: Project, snapshot: Snapshot, budget: SearchBudget) -> Plan:
@@ -76,8 +87,6 @@ def plan_of(project: Project, snapshot: Snapshot, budget: SearchBudget) -> Plan:
     )
 
 
-def midnight(as_of: datetime | None) -> datetime:
+def midnight(as_of: datetime | None, now: datetime) -> datetime:
     """As-of in UTC; by default the last midnight: a search that is called again within the day goes on."""
-    if as_of is not None:
-        return moment(as_of)
-    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return moment(as_of, now) if as_of is not None else moment(None, now).replace(hour=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ def test_what_is_written_is_read(store: Store) -> None:
     store.write("a/b/one", b"\x00\xff")
     store.write("a/b/one", b"new")
     assert store.read("a/b/one") == b"new"
+
+
+def test_it_is_known_when_something_was_written(store: Store) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)  # file systems have coarser clocks
+    store.write("a/1", b"x")
+    assert before < store.written_at("a/1") <= datetime.now(UTC)
+    with pytest.raises(KeyError):
+        store.written_at("a/2")
 
 
 def test_names_are_sorted_and_of_one_folder(store: Store) -> None:

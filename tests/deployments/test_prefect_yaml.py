@@ -72,7 +72,14 @@ NIGHT = (*NIGHTLY, "schedules", 0)
 def test_this_repositorys_file_is_right_and_in_step_with_its_projects() -> None:
     deployments = check(ROOT / "prefect.yaml", Settings(projects=ROOT / "projects"))
 
-    assert {one["name"] for one in deployments} == {"train", "predict", "monitor", "nightly", "tune"}
+    assert {one["name"] for one in deployments} == {
+        "train",
+        "predict",
+        "monitor",
+        "nightly",
+        "reproduce",
+        "tune",
+    }
     schedules = {each["slug"] for one in deployments for each in one.get("schedules", ())}
     declared = {
         path.parent.name: yaml.safe_load(path.read_text())

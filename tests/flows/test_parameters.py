@@ -14,10 +14,12 @@ from flows.monitor import monitor
 from flows.nightly import nightly
 from flows.parameters import ProjectName
 from flows.predict import predict
+from flows.reproduce import reproduce
 from flows.train import train
+from flows.tune import tune
 from tests.conftest import MakeProject, RunCli
 
-FLOWS = [ingest, train, predict, monitor, nightly]
+FLOWS = [ingest, train, predict, monitor, nightly, reproduce, tune]
 
 
 def schema() -> dict[str, Any]:

@@ -67,6 +67,8 @@ def test_train_twice_predict_and_train_on_other_rows(
     assert scored.json.keys() >= {"rows_in", "rows_scored", "rows_quarantined", "model_version"}
     assert scored.json["rows_in"] == scored.json["rows_scored"] == 40
     assert scored.json["model_version"] == 1
+    assert scored.json["cost"]["rows"] == 40
+    assert scored.json["cost"]["peak_mb"] > 20
     assert Path(scored.json["table"]).is_dir()
     assert scored.json["table_version"] == 0
     assert last_run(prefect_api, "predict story")["name"] == "predict story [2024-02-28, 2024-03-01)"

@@ -72,3 +72,42 @@ def test_patience_has_an_end(tmp_path: Path) -> None:
         with pytest.raises(TransientError, match="another train"), only_one("train", "shop", patient):
             pass
         assert time.monotonic() - begin >= 0.6
+
+
+def test_what_has_another_mark_is_another_thing(tmp_path: Path) -> None:
+    impatient = Settings(home=tmp_path)
+    with only_one("train", "shop", impatient, mark="a"):
+        with only_one("train", "shop", impatient, mark="b"), only_one("train", "shop", impatient):
+            pass
+        with (
+            pytest.raises(TransientError, match="another train of 'shop' is running, with the same mark a"),
+            only_one("train", "shop", impatient, mark="a"),
+        ):
+            pass
+    left = {path.name for path in (tmp_path / "locks").iterdir()}
+    assert left == {"shop.train.lock"}, "marks are many, and their files would pile up"
+
+
+TAKE_TURNS = """
+import sys
+from pathlib import Path
+from nightshift.locks import only_one
+from nightshift.settings import Settings
+home = Path(sys.argv[1])
+for _ in range(40):
+    with only_one("train", "shop", Settings(home=home, wait_seconds=-1), mark="a"):
+        (home / "inside").mkdir()
+        (home / "inside").rmdir()
+"""
+
+
+def test_waiting_for_a_lock_whose_file_goes_lets_no_two_in(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TAKE_TURNS, str(tmp_path)]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    ended = [(process.communicate(timeout=100)[1], process.returncode) for process in processes]
+    assert ended == [("", 0)] * 3
+
+
+def test_a_fault_within_is_not_taken_for_one_of_the_lock(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), only_one("train", "shop", Settings(home=tmp_path)):
+        (tmp_path / "missing").read_bytes()

@@ -134,6 +134,15 @@ def test_a_worse_one_is_kept_and_not_promoted(world: World) -> None:
     assert [one.version for one in Versions.of(world.name, world.settings).all()] == [2, 1]
 
 
+def test_every_version_is_seen_however_many_there_are(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    registered(world, rounds=12)
+    registered(world, rounds=3)
+    monkeypatch.setattr("registry.versions._PAGE", 1)
+    versions = Versions.of(world.name, world.settings)
+    assert [one.version for one in versions.all()] == [2, 1]
+    assert versions.data_versions() == {one.data_version for one in versions.all()}
+
+
 def test_registering_twice_does_it_once(world: World) -> None:
     given = submission(world)
     first, second = register(given, world.settings), register(given, world.settings)
@@ -162,6 +171,18 @@ def test_the_mark_tells_candidates_apart(world: World) -> None:
     assert replace(one).mark == one.mark
     moved = one.candidate.model_copy(update={"model_sha256": "other"})
     assert replace(one, candidate=moved).mark != one.mark
+
+
+def test_a_version_costs_what_training_and_refitting_took(world: World) -> None:
+    made = submission(world, refit=True)
+    version = register(made, world.settings).version
+    trained, refitted = made.candidate.cost, made.candidate.refit.cost  # type: ignore[union-attr]
+    assert version.cost is not None
+    assert trained is not None
+    assert refitted is not None
+    assert version.cost.cpu_s == trained.cpu_s + refitted.cpu_s
+    assert version.cost.rows == trained.rows + refitted.rows
+    assert version.cost.peak_mb == max(trained.peak_mb, refitted.peak_mb)
 
 
 def test_a_refit_goes_live_with_the_evaluated_model_beside_it(

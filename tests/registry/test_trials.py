@@ -12,7 +12,7 @@ import pytest
 from nightshift.settings import Settings
 from nightshift.tuning.found import Found, Tried
 from registry.tracking import open_client
-from registry.trials import STUDY, TRIAL, log_search
+from registry.trials import STUDY, TRIAL, SearchRuns, log_search
 
 
 def better(place: int) -> Tried:
@@ -73,6 +73,18 @@ def test_logging_it_twice_logs_it_once_and_a_search_that_goes_on_adds_its_trials
     # Trial 3 was given up in the shorter search of this test, and stays as it was logged.
     assert len(nested(settings, first)) == 6
     assert open_client(settings).get_run(first).data.tags["best.trial"] == "4"
+
+
+def test_trials_are_there_while_the_search_goes_on(settings: Settings) -> None:
+    runs, whole = SearchRuns(settings), found(4)
+    for count in range(1, 4):
+        _, parent = runs.log_trials(whole.model_copy(update={"tried": whole.tried[:count]}))
+        assert {child.data.tags[TRIAL] for child in nested(settings, parent)} == {
+            str(place) for place in range(count)
+        }
+        assert open_client(settings).get_run(parent).info.status == "RUNNING"
+    assert log_search(whole, "", settings)[0] == parent
+    assert len(nested(settings, parent)) == 5
 
 
 def nested(settings: Settings, parent: str) -> list[Any]:

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from nightshift.checkpoints.keeper import NOTHING_KEPT
-from nightshift.errors import DataRefusedError, RequestError
+from nightshift.errors import RequestError
+from nightshift.learners.numbers import check_numbers
 from nightshift.learners.oversight import Oversight
-from nightshift.learners.protocol import ALL_EPOCHS, Fitted, Floats, Part, Task
+from nightshift.learners.protocol import ALL_EPOCHS, Fitted, Part, Task
 from nightshift.learners.torch.batches import Batches
 from nightshift.learners.torch.device import device_of, seed_all, set_up
 from nightshift.learners.torch.given import Given
@@ -51,15 +52,14 @@ class TorchLearner:
 
 def fit_in(group: Group, task: Task, recipe: Torch, oversight: Oversight) -> Fitted:
     """Train as one process of a group; see `TorchLearner.fit`."""
-    for name, part in (("train", task.train), ("validate", task.validate)):
-        if part is not None:
-            _check(name, part)
+    check_numbers(task)
     device = device_of(recipe, group.rank)
     with set_up(device, recipe.seed, deterministic=recipe.deterministic):
         objective = Objective.of(task.kind, len(task.classes), task.train.label)
         inputs = learn_inputs(task.encoder, Rows(task.train.features))
-        transfer = None if task.origin is None else Transfer.of(task.origin, recipe, task.encoder, inputs)
-        inputs = inputs if transfer is None else transfer.inputs
+        transfer = None if task.origin is None else Transfer.of(task.origin, recipe, task, inputs)
+        if transfer is not None:
+            inputs, objective = transfer.inputs, transfer.objective or objective
         described = Description(recipe.network, recipe.params, recipe.network_text, inputs, objective)
         whole = described.build()
         plan: Plan = Everything(recipe.epochs)
@@ -124,6 +124,7 @@ def _fitted(
         rounds=standing.epoch,
         best_round=standing.best_epoch if training.keeps_best else standing.epoch,
         ended=standing.ended or ALL_EPOCHS,
+        spent_at=standing.spent_at,
         notes=tuple(standing.notes),
         resumed_from=training.resumed_from,
         kept=oversight.keeper.finish() if oversight.keeper is not None else NOTHING_KEPT,
@@ -156,21 +157,3 @@ def check_outputs(whole: Whole, described: Description, part: Part) -> None:
             valid=[f"({count}, {outputs})", f"({count}, networks, {outputs})"],
             remedy=f"end it with a layer of {outputs} outputs",
         )  # fmt: skip
-
-
-def _check(name: str, part: Part) -> None:
-    for what, values in (("label", part.label), ("weight", part.weight)):
-        wrong = 0 if values is None else _not_finite(values)
-        if wrong:
-            raise DataRefusedError(
-                f"{wrong:,} of {len(part.label):,} rows of {name} have a {what} that is no number",
-                where=what, remedy="leave these rows out in the SQL, or add a quality rule",
-            )  # fmt: skip
-    if part.weight is not None and not part.weight.sum() > 0:
-        raise DataRefusedError(
-            f"the weights of all rows of {name} are 0", where="weight", remedy="look at dataset.weight"
-        )
-
-
-def _not_finite(values: Floats) -> int:
-    return int((~np.isfinite(values)).sum())

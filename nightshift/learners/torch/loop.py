@@ -133,7 +133,12 @@ class Training:
         return True
 
     def _spent(self) -> str:
-        return self._given.group.decide(self._given.oversight.spent) or ""
+        """What of the budget is spent, if so; an epoch cut short by it counts as far as it got."""
+        given, standing = self._given, self.standing
+        done = standing.epoch + standing.step / max(given.batches.steps, 1)
+        said = given.group.decide(lambda: given.oversight.spent(done)) or ""
+        standing.spent_at = done if said else None
+        return said
 
     def _close_epoch(self) -> None:
         """Look at the validation rows, and decide how it goes on."""

@@ -32,6 +32,7 @@ class Standing:
         slowed: what all rates are multiplied by.
         went_back: the weights are those of the best state, because those of the last epoch had gone wrong.
         ended: why training ended, in words; empty while it goes on.
+        spent_at: the epochs done when the budget was spent.
     """
 
     epoch: int = 0
@@ -49,6 +50,7 @@ class Standing:
     recoveries: int = 0
     notes: list[str] = field(default_factory=list)
     ended: str = ""
+    spent_at: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The standing as a JSON-ready mapping."""

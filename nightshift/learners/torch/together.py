@@ -98,7 +98,7 @@ class _Answers:
         keeper = self._oversight.keeper
         match said["ask"]:
             case "spent":
-                return {"said": self._oversight.spent()}, []
+                return {"said": self._oversight.spent(said["done"])}, []
             case "looked":
                 self._oversight.looked(said["done"], said["loss"])
             case "gpu":

@@ -1,8 +1,9 @@
-"""A network that begins with another one's backbone: columns are matched by name and kind, and the head is new.
+"""A network that begins with another one's backbone: columns are matched by name and kind, and the head is new or kept.
 
 A number that both know keeps the old map to a normal distribution, since the backbone learnt what its values mean in
 that map. A category that both know keeps the old embedding of each value that both know. What is new to the network
-begins with weight 0 in the first layer, so that the backbone says at first what it said without it.
+begins with weight 0 in the first layer, so that the backbone says at first what it said without it. A head that is
+kept says at first what the other network says, of a regression in that one's unit.
 """
 
 from __future__ import annotations
@@ -15,19 +16,20 @@ import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
-from nightshift.dataset.encoder import Encoder
 from nightshift.errors import DataRefusedError, RequestError
-from nightshift.learners.protocol import Origin
+from nightshift.learners.protocol import Origin, Task
 from nightshift.learners.torch.columns import PREFIX, ColumnMatch
 from nightshift.learners.torch.image import BACKBONE, CONV
 from nightshift.learners.torch.inputs import Inputs
 from nightshift.learners.torch.layers import ColumnLayer, Layered
 from nightshift.learners.torch.model import DESCRIPTION, SOURCE, WEIGHTS, Description
+from nightshift.learners.torch.objective import Objective
 from nightshift.learners.torch.phases import parts_of
 from nightshift.learners.torch.timm_backbone import weights_for
 from nightshift.spec.learner import Torch
 
 _WHERE = "learner.from_model"
+_OF_HEAD = "learner.head"
 _HEAD, _OURS = "head.", "layers.1."
 # The params that say what becomes of a number.
 _OF_NUMBERS = ("numbers", "bins", "number_size")
@@ -41,20 +43,21 @@ class Transfer:
         weights: the origin's, by name.
         columns: what is taken over of the columns; None when nothing is known of the origin's.
         inputs: of the new network.
+        objective: what the origin's head tells, where that is kept; None for a new head.
     """
 
     name: str
     weights: Mapping[str, Tensor]
     columns: ColumnMatch | None
     inputs: Inputs
+    objective: Objective | None = None
 
     @classmethod
-    def of(cls, origin: Origin, recipe: Torch, encoder: Encoder, learnt: Inputs) -> Transfer:
-        """What `origin` gives to a network over these columns.
+    def of(cls, origin: Origin, recipe: Torch, task: Task, learnt: Inputs) -> Transfer:
+        """What `origin` gives to the network of a task.
 
         Args:
             recipe: of the network to be trained.
-            encoder: the vocabularies of its categories.
             learnt: what is known of the columns from the training rows.
 
         Raises:
@@ -67,14 +70,17 @@ class Transfer:
         _refuse_another(origin, described, recipe)
         weights = _read(origin.folder / WEIGHTS)
         _refuse_other_channels(origin, described.inputs, learnt)
-        match = ColumnMatch.of(described.inputs, origin.encoder, learnt, encoder, weights)
-        return cls(origin.name, weights, match, match.now)
+        match = ColumnMatch.of(described.inputs, origin.encoder, learnt, task.encoder, weights)
+        if recipe.head == "new":
+            return cls(origin.name, weights, match, match.now)
+        _refuse_other_classes(origin, task)
+        return cls(origin.name, weights, match, match.now, described.objective)
 
     def take_over(self, network: nn.Module) -> tuple[str, ...]:
-        """Put the origin's backbone into `network`; what of it was taken over, in words.
+        """Put the origin's backbone into `network`, and its head if that is kept; what was taken over, in words.
 
         Raises:
-            RequestError: nothing of it fits.
+            RequestError: nothing of the backbone fits, or a head that is to be kept does not.
         """
         parts_of(network)
         mine = network.state_dict()
@@ -86,6 +92,8 @@ class Transfer:
         if self.columns is not None:
             found = {name: tensor for name, tensor in found.items() if not name.startswith(PREFIX)}
             found |= self._of_columns(network, mine)
+        if self.objective is not None:
+            found |= self._head(mine)
         backbone = [name for name in mine if not name.startswith(_HEAD)]
         if not any(name in found for name in backbone if mine[name].is_floating_point()):
             raise RequestError(
@@ -95,7 +103,8 @@ class Transfer:
         network.load_state_dict({**mine, **found})
         learnt = {name for name, _ in network.named_parameters()}
         fresh = sorted({_layer_of(name) for name in backbone if name in learnt and name not in found})
-        layers = f"the backbone of {self.name} was taken over" + (
+        what = "backbone" if self.objective is None else "backbone and the head"
+        layers = f"the {what} of {self.name} was taken over" + (
             f", but for {', '.join(fresh)}, which start fresh" if fresh else ""
         )
         return layers, self._words()
@@ -117,6 +126,16 @@ class Transfer:
         for name in (f"{first}.weight", f"{first}.r"):
             if name in mine and name in self.weights and len(mine[name]) == len(self.weights[name]):
                 found[name] = self.columns.of_first(name, self.weights, mine)
+        return found
+
+    def _head(self, mine: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        found = {name: tensor for name, tensor in self.weights.items() if name.startswith(_HEAD)}
+        wanted = {name: tensor.shape for name, tensor in mine.items() if name.startswith(_HEAD)}
+        if {name: tensor.shape for name, tensor in found.items()} != wanted:
+            raise RequestError(
+                f"the head of {self.name} does not fit this network: its size is another", where=_OF_HEAD,
+                remedy="use the params that it was trained with, or write head: new",
+            )  # fmt: skip
         return found
 
     def _words(self) -> str:
@@ -163,6 +182,14 @@ def _refuse_other_channels(origin: Origin, before: Inputs, now: Inputs) -> None:
             f"{origin.name} was trained on images of {before.images[0].channels} channels, and this recipe says "
             f"{now.images[0].channels}",
             where="learner.images.channels", remedy="write the same",
+        )  # fmt: skip
+
+
+def _refuse_other_classes(origin: Origin, task: Task) -> None:
+    if origin.classes != task.classes:
+        raise RequestError(
+            f"the head of {origin.name} tells other classes than those of the training rows", where=_OF_HEAD,
+            valid=origin.classes, remedy="write head: new, which learns what to tell from these rows",
         )  # fmt: skip
 
 

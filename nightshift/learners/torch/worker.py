@@ -87,7 +87,7 @@ class Asked:
         """As a learner sees it."""
         return Oversight(
             keeper=None if run is None else _KeeperElsewhere(run, self),
-            spent=lambda: self("spent")[0],
+            spent=lambda done: self("spent", done=done)[0],
             looked=lambda done, loss: self._tell("looked", done=done, loss=loss),
             took_gpu=lambda seconds, peak_mb: self._tell("gpu", seconds=seconds, peak_mb=peak_mb),
         )

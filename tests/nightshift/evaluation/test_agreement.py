@@ -126,7 +126,7 @@ def test_scores_that_are_no_numbers_never_go_live() -> None:
 def test_the_reasons_say_when_and_how_much_was_learnt(tmp_path: Path) -> None:
     world, project, candidate, made = case(tmp_path)
     done = refit(project, candidate, made, world.settings)
-    moved = Refitted(done.folder, done.model_sha256, START, done.rows, done.rounds, done.seconds)
+    moved = Refitted(done.folder, done.model_sha256, START, done.rows, done.rounds, done.cost)
     reason = check_refit(project, candidate, moved, made, world.settings).reasons[0]
     assert reason.startswith(
         f"refit on 1,200 rows known before 2024-01-01 00:00, {candidate.best_round} rounds"

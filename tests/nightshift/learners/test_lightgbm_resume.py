@@ -8,98 +8,29 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from nightshift.checkpoints.keeper import Keeper
-from nightshift.dataset.encoder import Encoder, Feature
 from nightshift.errors import DataRefusedError, OutsideError
 from nightshift.learners.lightgbm import FILE_NAME, LightGBMLearner
 from nightshift.learners.oversight import Oversight
-from nightshift.learners.protocol import Fitted, Origin, Part, Task
-from nightshift.spec.learner import LightGBM
+from nightshift.learners.protocol import Origin
 from nightshift.spec.project import Kind
-from nightshift.spec.training import CheckpointPolicy
 from nightshift.store.memory import MemoryStore
-
-SEED, ROWS, ROUNDS = 20240617, 600, 40
-RANDOM: dict[str, Any] = {
-    "bagging_fraction": 0.6, "bagging_freq": 2, "feature_fraction": 0.5, "extra_trees": True,
-}  # fmt: skip
-CLASSES: dict[Kind, tuple[str, ...]] = {
-    "binary": ("0", "1"),
-    "multiclass": ("a", "b", "c"),
-    "regression": ("",),
-}
-ENCODER = Encoder(
-    (
-        *(Feature(name, "number", "float") for name in "abc"),
-        Feature("city", "category", "string", ("x", "y", "z")),
-    )
+from tests.nightshift.learners.trees import (
+    CLASSES,
+    ENCODER,
+    RANDOM,
+    ROUNDS,
+    SEED,
+    Stopped,
+    interrupted,
+    keeper,
+    part,
+    recipe,
+    task,
+    text_of,
+    until,
 )
-
-
-class Stopped(Exception):
-    """Stands for a killed process."""
-
-
-def part(kind: Kind, seed: int) -> Part:
-    random = np.random.default_rng(seed)
-    numbers = {name: random.normal(size=ROWS).astype(np.float32) for name in "abc"}
-    numbers["b"][::7] = np.nan
-    city = random.integers(0, 3, ROWS).astype(np.float32)
-    signal = numbers["a"] + (city == 1) + 0.4 * random.normal(size=ROWS)
-    label = {
-        "binary": (signal > 0.3).astype(float),
-        "multiclass": np.digitize(signal, [-0.3, 0.8]).astype(float),
-        "regression": signal.astype(float),
-    }[kind]
-    return Part(pa.table({**numbers, "city": city}), label, None)
-
-
-def task(kind: Kind) -> Task:
-    return Task(kind, CLASSES[kind], ENCODER, part(kind, SEED), part(kind, SEED + 1))
-
-
-def recipe(**changes: Any) -> LightGBM:
-    params = {"num_leaves": 7, "num_threads": 1, "min_data_in_leaf": 5, **changes.pop("params", {})}
-    declared = {
-        "kind": "lightgbm",
-        "rounds": ROUNDS,
-        "early_stopping": None,
-        "reseed_every": 4,
-        "params": params,
-    }
-    return LightGBM.model_validate({**declared, **changes})
-
-
-def keeper(store: Any, every: str = "4 rounds") -> Keeper:
-    return Keeper(store, "demo", "mark", "lightgbm", CheckpointPolicy(every=every))
-
-
-def until(last: int) -> Any:
-    def looked(done: float, loss: float) -> None:
-        if done == last:
-            raise Stopped
-
-    return looked
-
-
-def text_of(fitted: Fitted, folder: Path) -> str:
-    folder.mkdir()
-    fitted.model.save(folder)
-    return (folder / FILE_NAME).read_text()
-
-
-def interrupted(kind: Kind, declared: LightGBM, moments: list[int]) -> Fitted:
-    """Fit, cut short at each of `moments`, and at last to the end."""
-    store = MemoryStore()
-    for moment in moments:
-        kept = keeper(store)
-        with pytest.raises(Stopped):
-            LightGBMLearner().fit(task(kind), declared, Oversight(kept, looked=until(moment)))
-        kept.finish()
-    return LightGBMLearner().fit(task(kind), declared, Oversight(keeper(store)))
 
 
 @pytest.mark.parametrize("params", [{}, RANDOM], ids=["plain", "random"])
@@ -109,7 +40,7 @@ def test_a_resumed_training_ends_with_the_same_bytes(
 ) -> None:
     declared = recipe(params=params)
     whole = LightGBMLearner().fit(task(kind), declared, Oversight(keeper(MemoryStore())))
-    resumed = interrupted(kind, declared, [7, 18, 33])
+    resumed = interrupted(task(kind), declared, [7, 18, 33])
     assert resumed.resumed_from is not None
     assert resumed.resumed_from.progress.done == 32
     assert text_of(resumed, tmp_path / "resumed") == text_of(whole, tmp_path / "whole")
@@ -131,7 +62,7 @@ def test_early_stopping_goes_on_where_it_was(tmp_path: Path) -> None:
     whole = LightGBMLearner().fit(task("binary"), declared, Oversight())
     assert whole.rounds < 200
     assert "stopped early" in whole.ended
-    resumed = interrupted("binary", declared, [whole.rounds - 1])
+    resumed = interrupted(task("binary"), declared, [whole.rounds - 1])
     assert resumed.resumed_from is not None
     assert (resumed.rounds, resumed.best_round) == (whole.rounds, whole.best_round)
     assert text_of(resumed, tmp_path / "resumed") == text_of(whole, tmp_path / "whole")
@@ -168,7 +99,9 @@ def test_a_full_disk_is_told_and_training_goes_on(caplog: pytest.LogCaptureFixtu
 def test_a_spent_budget_keeps_what_there_is() -> None:
     left = iter([None] * 9)
     fitted = LightGBMLearner().fit(
-        task("binary"), recipe(), Oversight(spent=lambda: next(left, "the budget of 1 minutes was spent"))
+        task("binary"),
+        recipe(),
+        Oversight(spent=lambda done: next(left, "the budget of 1 minutes was spent")),
     )
     assert (fitted.rounds, fitted.best_round) == (10, 10)
     assert fitted.ended == f"the budget of 1 minutes was spent at round 10 of {ROUNDS}"
@@ -185,12 +118,9 @@ def test_a_training_that_diverges_ends_with_its_best_round() -> None:
 
 
 def test_a_loss_that_never_was_a_number_is_refused() -> None:
-    given = task("regression")
-    weights = np.full(ROWS, np.nan)
-    broken = Task(given.kind, given.classes, given.encoder, given.train,
-                  Part(given.train.features, given.train.label, weights))  # fmt: skip
+    wild = recipe(params={"learning_rate": 1e200})
     with pytest.raises(DataRefusedError, match="went wrong in its first round"):
-        LightGBMLearner().fit(broken, recipe(), Oversight())
+        LightGBMLearner().fit(task("regression"), wild, Oversight())
 
 
 @pytest.mark.parametrize("boosting", ["dart", "rf", "goss"])

@@ -131,7 +131,7 @@ def test_divergence_goes_back_to_the_best_and_slows_down() -> None:
 def test_a_spent_budget_ends_in_the_middle_with_the_best() -> None:
     asked = []
 
-    def spent() -> str | None:
+    def spent(done: float) -> str | None:
         asked.append(1)
         return "the budget of 1 minute is spent" if len(asked) == 3 else None
 
@@ -139,6 +139,26 @@ def test_a_spent_budget_ends_in_the_middle_with_the_best() -> None:
     assert fitted.ended == "the budget of 1 minute is spent"
     assert fitted.rounds == 2
     assert len(fitted.history["validate"]["log_loss"]) == 2
+
+
+@pytest.mark.parametrize(("early_stopping", "kept"), [(None, 4), (9, 1)])
+def test_a_spent_budget_keeps_all_epochs_unless_the_best_was_asked_for(
+    early_stopping: int | None, kept: int
+) -> None:
+    """Of a training that gets worse from its second epoch on."""
+    task = task_of()
+    assert task.validate is not None
+    worse = replace(task, validate=replace(task.validate, label=1 - task.validate.label))
+    asked = []
+
+    def spent(done: float) -> str | None:
+        asked.append(1)
+        return "the budget of 1 minute is spent" if len(asked) == 7 else None
+
+    recipe = recipe_of(epochs=9, early_stopping=early_stopping, plateau=None, divergence={"factor": 100.0})
+    fitted = fit(worse, recipe, Oversight(spent=spent))
+    assert fitted.ended == "the budget of 1 minute is spent"
+    assert (fitted.rounds, fitted.best_round) == (4, kept)
 
 
 def test_who_is_told_of_a_look_may_end_the_training() -> None:
@@ -207,7 +227,7 @@ def test_a_users_network_is_trained_and_kept_with_its_source(tmp_path: Path) -> 
 )  # fmt: skip
 def test_a_network_that_cannot_be_is_told_before_training(recipe: Any, said: str) -> None:
     with pytest.raises(RequestError, match=said) as raised:
-        fit(task_of(), recipe, Oversight(spent=lambda: pytest.fail("training began")))
+        fit(task_of(), recipe, Oversight(spent=lambda done: pytest.fail("training began")))
     assert raised.value.remedy
 
 
@@ -258,3 +278,19 @@ def test_on_a_gpu_two_trainings_give_the_same_bytes(network: str, tmp_path: Path
 def test_a_gpu_that_is_not_there_is_told() -> None:
     with pytest.raises(RequestError, match="there is no GPU"):
         fit(task_of(), recipe_of(device="cuda"))
+
+
+def test_a_training_is_ended_again_where_its_budget_was_spent(tmp_path: Path) -> None:
+    asked: list[float] = []
+
+    def spent(done: float) -> str | None:
+        asked.append(done)
+        return "the budget of 1 minute is spent" if len(asked) == 3 else None
+
+    recipe = recipe_of(epochs=9, early_stopping=None)
+    fitted = fit(task_of(), recipe, Oversight(spent=spent))
+    moment = fitted.spent_at
+    assert moment is not None
+    assert moment % 1 > 0
+    again = fit(task_of(), recipe, Oversight(spent=lambda done: "spent" if done >= moment else None))
+    assert files_of(fitted, tmp_path / "once") == files_of(again, tmp_path / "again")

@@ -30,7 +30,7 @@ class KilledAt:
     def __init__(self, moment: int) -> None:
         self.left = moment
 
-    def __call__(self) -> str | None:
+    def __call__(self, done: float) -> str | None:
         self.left -= 1
         if self.left == 0:
             raise Killed

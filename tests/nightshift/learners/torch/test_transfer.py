@@ -18,7 +18,9 @@ from nightshift.dataset.encoder import Encoder, Feature
 from nightshift.errors import DataRefusedError, RequestError
 from nightshift.learners.oversight import Oversight
 from nightshift.learners.protocol import Origin, Part, Task
+from nightshift.learners.torch.model import load_model
 from nightshift.spec.learner import Torch
+from nightshift.spec.project import Kind
 from nightshift.store.memory import MemoryStore
 from tests.nightshift.learners.torch.small import (
     CLASSES,
@@ -40,10 +42,12 @@ class Stopped(Exception):
     """Stands for a killed process."""
 
 
-def origin_in(folder: Path, network: str = "mlp", encoder: Encoder = ENCODER) -> Origin:
+def origin_in(
+    folder: Path, network: str = "mlp", encoder: Encoder = ENCODER, kind: Kind = "binary"
+) -> Origin:
     """A trained network, as it lies in a version's folder."""
-    files_of(fit(task_of(), recipe_of(network)), folder)
-    return Origin("first version 1", "torch", "binary", CLASSES["binary"], encoder, folder)
+    files_of(fit(task_of(kind), recipe_of(network)), folder)
+    return Origin("first version 1", "torch", kind, CLASSES[kind], encoder, folder)
 
 
 def weights(files: dict[str, bytes]) -> dict[str, torch.Tensor]:
@@ -83,10 +87,47 @@ def test_all_layers_learn_in_the_last_phase(network: str, tmp_path: Path) -> Non
     assert fitted.rounds == 4
 
 
+@every_network
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_a_head_that_is_kept_says_at_first_what_it_said_elsewhere(
+    network: str, kind: Kind, tmp_path: Path
+) -> None:
+    origin = origin_in(tmp_path / "first", network, kind=kind)
+    given = task_of(kind)
+    # Labels that lie elsewhere: in their own unit, the head would say something else.
+    moved = replace(given.train, label=given.train.label * 3 + 7) if kind == "regression" else given.train
+    task = replace(given, train=moved, validate=None, origin=origin)
+    still = {"epochs": 1, "rate": 1e-12, "weight_decay": 0.0, "mode": "feature_extraction"}
+    kept = fit(task, recipe_of(network, head="keep", **still, **FROM))
+    fresh = fit(task, recipe_of(network, **still, **FROM))
+    said = load_model(tmp_path / "first").score(given.train.features)
+    assert kept.model.score(given.train.features) == pytest.approx(said, abs=1e-5)
+    assert fresh.model.score(given.train.features) != pytest.approx(said, abs=1e-2)
+    assert "the backbone and the head of first version 1" in kept.notes[0]
+
+
+def test_a_head_that_is_kept_goes_on_learning(tmp_path: Path) -> None:
+    origin = origin_in(tmp_path / "first")
+    fitted = fit(begun(origin), recipe_of(mode="feature_extraction", head="keep", **FROM))
+    before = safetensors.torch.load_file(next((tmp_path / "first").glob("*.safetensors")))
+    after = weights(files_of(fitted, tmp_path / "second"))
+    assert not torch.equal(after["head.weight"], before["head.weight"])
+
+
+def test_a_head_of_other_classes_or_of_another_size_is_not_kept(tmp_path: Path) -> None:
+    origin = origin_in(tmp_path / "first", kind="multiclass")
+    other = replace(task_of("multiclass"), classes=("a", "b", "d"), origin=origin)
+    with pytest.raises(RequestError, match="tells other classes"):
+        fit(other, recipe_of(head="keep", **FROM))
+    wider = {"layers": [8, 9], "dropout": 0.2}
+    with pytest.raises(RequestError, match="does not fit this network"):
+        fit(replace(task_of("multiclass"), origin=origin), recipe_of(head="keep", params=wider, **FROM))
+
+
 def cut(at: int) -> Any:
     asked = count(1)
 
-    def spent() -> str | None:
+    def spent(done: float) -> str | None:
         if next(asked) == at:
             raise Stopped
         return None
@@ -99,7 +140,7 @@ def test_cut_short_in_any_phase_it_ends_with_the_same_bytes(network: str, tmp_pa
     origin = origin_in(tmp_path / "first", network)
     recipe = recipe_of(network, **LONG, **FROM)
     asked = count()
-    whole = fit(begun(origin), recipe, Oversight(spent=lambda: [None, next(asked)][0]))
+    whole = fit(begun(origin), recipe, Oversight(spent=lambda done: [None, next(asked)][0]))
     store = MemoryStore()
     times = next(asked)
     for share in (0.3, 0.45):
@@ -158,6 +199,8 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         {**FROM, "mode": "feature_extraction", "phases": [{"train": "head"}]},
         {**FROM, "phases": [{"train": "head", "epochs": 9}]},
         {**FROM, "processes": 2},
+        {"head": "keep"},
+        {"from_model": "weights.safetensors", "head": "keep"},
     ],
 )
 def test_contradictions_are_refused_before_anything_runs(changes: dict[str, Any]) -> None:

@@ -1,0 +1,124 @@
+"""Rows as LightGBM bins them: once a training, for the bins are kept beside the encoded rows.
+
+Of what a training that was cut short has to do before its first new round, binning was a third.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+
+from nightshift.atomic import replacing
+from nightshift.errors import OutsideError
+from nightshift.learners.protocol import Part, Task
+
+logger = logging.getLogger(__name__)
+
+# Another version of LightGBM may write another format.
+_FILE = f"train.lightgbm-{lgb.__version__}.bin"
+
+
+class BinnedRows:
+    """The windows of a task as datasets of LightGBM's.
+
+    The bins of the train window are written once, when there is something to go on from.
+    """
+
+    def __init__(self, task: Task, params: dict[str, Any]) -> None:
+        self._task = task
+        self._params = params
+        self._names = safe_names(task.train.features.column_names)
+        self._path = None if task.scratch is None else task.scratch / _FILE
+        self._was_asked = False
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bins")
+        self._syncing: Future[None] | None = None
+
+    def train(self) -> lgb.Dataset:
+        """The train window: from its bins where an earlier process left them, else to be binned."""
+        kept = self._kept()
+        return kept or self._dataset(self._task.train)
+
+    def validate(self, train: lgb.Dataset) -> lgb.Dataset | None:
+        """The validate window in the bins of `train`, if there is one."""
+        part = self._task.validate
+        return None if part is None else self._dataset(part, train)
+
+    def keep(self, train: lgb.Dataset) -> None:
+        """Write the bins, unless they lie there; asked as often as one likes.
+
+        Without room for them training goes on, and whoever goes on from it bins the rows again.
+        """
+        if self._was_asked or self._path is None or self._path.exists():
+            return
+        self._was_asked = True
+        try:
+            self._write(train, self._path)
+        except OutsideError as error:
+            _tell(error)
+
+    def finish(self) -> None:
+        """Wait until what was written is on disk."""
+        try:
+            if self._syncing is not None:
+                self._syncing.result()
+        except OutsideError as error:
+            _tell(error)
+        finally:
+            self._disk.shutdown()
+
+    def _write(self, train: lgb.Dataset, path: Path) -> None:
+        with ExitStack() as writing:
+            temporary = writing.enter_context(replacing(path))
+            try:
+                # In this thread, for in any other LightGBM has its own mind of what to print.
+                train.save_binary(temporary)
+            except lgb.basic.LightGBMError as error:
+                raise OutsideError(str(error), where=str(path)) from error
+            # What takes long, to have it on disk, is another thread's work.
+            self._syncing = self._disk.submit(writing.pop_all().close)
+
+    def _kept(self) -> lgb.Dataset | None:
+        if self._path is None or not self._path.is_file():
+            return None
+        # LightGBM looks at every length in the file, and refuses one that is torn.
+        try:
+            kept = lgb.Dataset(
+                self._path,
+                feature_name=self._names,
+                categorical_feature=self._task.encoder.categories,
+                params=self._params,
+            ).construct()
+        except lgb.basic.LightGBMError as error:
+            logger.warning("train: %s is not used: %s", self._path.name, error)
+            self._path.unlink()
+            return None
+        # What a model to go on from is asked for: bins are no values.
+        kept.data = self._task.train.features
+        return kept
+
+    def _dataset(self, part: Part, reference: lgb.Dataset | None = None) -> lgb.Dataset:
+        return lgb.Dataset(
+            part.features,
+            label=part.label,
+            weight=part.weight,
+            reference=reference,
+            feature_name=self._names,
+            categorical_feature=self._task.encoder.categories,
+            params=self._params,
+        )
+
+
+def safe_names(names: list[str]) -> list[str]:
+    """Names that LightGBM's text format can hold: it takes no JSON punctuation and no doubles."""
+    safe = [re.sub(r"[^0-9A-Za-z_]", "_", name) for name in names]
+    return [f"{name}_{place}" if safe.count(name) > 1 else name for place, name in enumerate(safe)]
+
+
+def _tell(error: OutsideError) -> None:
+    logger.warning("train: the binned rows could not be kept: %s (%s)", error.what, error.where)

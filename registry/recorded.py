@@ -1,0 +1,103 @@
+"""Read back what a version recorded of how it was made, and tell what has changed around it since."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nightshift.errors import DataRefusedError, RequestError
+from nightshift.records import ModelVersion
+from nightshift.reproduction.recorded import Difference, Recorded, declaration_of
+from nightshift.settings import Settings
+from nightshift.spec.load import load_project, project_names
+from registry.lineage import CHANGES, code_commit, environment
+from registry.origin import origin_again
+from registry.run import DECLARATION, ENVIRONMENT, SQL
+from registry.tracking import local_folder, mlflow_faults
+from registry.versions import Versions
+
+_ABSENT = "not there"
+
+
+def recorded(project: str, wanted: str, settings: Settings) -> Recorded:
+    """What the version `wanted` (a number or an alias) of `project` recorded, its files verified.
+
+    The project need not be declared any more.
+
+    Raises:
+        RequestError: there is no such version.
+        DataRefusedError: a recorded file is missing or is not understood.
+    """
+    versions = Versions.of(project, settings)
+    version = versions.chosen(wanted)
+    folder = _folder(versions, version)
+    then = json.loads(_text(folder / ENVIRONMENT))
+    declared = declaration_of(
+        json.loads(_text(folder / DECLARATION)), _text(folder / SQL), where=str(folder / DECLARATION)
+    )
+    origin = None if version.origin is None else origin_again(version.origin, settings)
+    return Recorded(
+        version,
+        declared,
+        origin,
+        versions.evaluated_folder(version),
+        versions.folder(version),
+        (*_of_environment(then), *_of_code(version, settings), *_of_declaration(version, declared.spec_hash, settings)),
+    )  # fmt: skip
+
+
+def _folder(versions: Versions, version: ModelVersion) -> Path:
+    with mlflow_faults(versions.settings):
+        uri = versions.client.get_run(version.run_id).info.artifact_uri
+    return local_folder(uri, versions.settings)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise DataRefusedError(
+            f"the version has no {path.name}, which says how it was made", where=str(path),
+            remedy="restore the file among the artifacts of the version's run",
+        ) from error  # fmt: skip
+
+
+def _of_environment(then: dict[str, Any]) -> list[Difference]:
+    now = environment()
+    return [
+        Difference(what=name, then=then.get(name, _ABSENT), now=now.get(name, _ABSENT))
+        for name in dict.fromkeys([*then, *now])
+        if then.get(name) != now.get(name)
+    ]
+
+
+def _of_code(version: ModelVersion, settings: Settings) -> list[Difference]:
+    then, now = version.commit, code_commit(settings.projects.absolute())
+    if then == now and not now.endswith(CHANGES):
+        return []
+    perhaps = ", perhaps other ones" if then == now else ""
+    return [Difference(what="commit", then=_short(then), now=f"{_short(now)}{perhaps}")]
+
+
+def _short(commit: str) -> str:
+    return commit.replace(CHANGES, "")[:12] + (CHANGES if commit.endswith(CHANGES) else "")
+
+
+def _of_declaration(version: ModelVersion, recorded_hash: str, settings: Settings) -> list[Difference]:
+    """The declaration may have changed since, and is not looked at; how it is read may have changed too."""
+    then, now = version.spec_hash, _declared_now(version.project, settings)
+    told = [
+        Difference(what="what the recorded declaration means (SHA-256)", then=then[:16], now=recorded_hash[:16]),
+        Difference(what="project.yaml and its SQL (SHA-256)", then=then[:16], now=now[:16]),
+    ]  # fmt: skip
+    return [one for one in told if one.then != one.now]
+
+
+def _declared_now(project: str, settings: Settings) -> str:
+    try:
+        if project not in project_names(settings.projects):
+            return "not declared"
+        return load_project(project, settings.projects).spec_hash
+    except RequestError as error:
+        return f"wrong: {error.what}"
