@@ -105,7 +105,7 @@ class Killed(Exception):
 def killed_at(moment: int) -> Any:
     asked = count(1)
 
-    def spent() -> str | None:
+    def spent(done: float) -> str | None:
         if next(asked) == moment:
             raise Killed
         return None
@@ -225,7 +225,7 @@ def test_a_missing_image_is_plain() -> None:
 )
 def test_what_does_not_go_together_is_told_before_training(task: Task, recipe: Any, said: str) -> None:
     with pytest.raises(RequestError, match=said) as raised:
-        fit(task, recipe, Oversight(spent=lambda: pytest.fail("training began")))
+        fit(task, recipe, Oversight(spent=lambda done: pytest.fail("training began")))
     assert raised.value.remedy
 
 
