@@ -98,7 +98,9 @@ def test_a_file_of_another_model_is_refused(timm: Any, tmp_path: Path) -> None:
 def test_a_backbone_that_cannot_be_is_told(timm: Any, backbone: str, said: str, remedy: str) -> None:
     with pytest.raises(RequestError, match=said) as raised:
         fit(
-            some(), recipe_of(params={"backbone": backbone}), Oversight(spent=lambda done: pytest.fail("it began"))
+            some(),
+            recipe_of(params={"backbone": backbone}),
+            Oversight(spent=lambda done: pytest.fail("it began")),
         )
     assert remedy in raised.value.remedy
 
