@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from deployments.signals import put_off
 from deployments.stack import ensure_prefect
 from deployments.stack.clients import client_defaults
 from deployments.stack.presence import process_tag
@@ -29,8 +30,9 @@ def connected(settings: Settings, on_progress: Callable[[str], None]) -> Iterato
             **client_defaults(settings),
         }
     )
-    from prefect import tags
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    with put_off():  # what a handler raises in the middle of it, Prefect would log as a fault of a plugin
+        from prefect import tags
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     # Heartbeats tell a server of runs whose worker died. This run has no worker but a person or a cron job,
     # and ending the thread that sends them would take every command a second more.

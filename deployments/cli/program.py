@@ -14,7 +14,7 @@ import typer._click as click
 
 from deployments.cli import runs, stack, views  # noqa: F401 - they add their commands to the app
 from deployments.cli.app import app, screen
-from deployments.cli.signals import Signals
+from deployments.signals import Signals
 from nightshift.errors import NightshiftError, RequestError
 
 BUG, INTERRUPTED, TERMINATED = NightshiftError.exit_code, 130, 143

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 DEAF = """
 import signal, time
-from deployments.cli.signals import Signals
+from deployments.signals import Signals
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: None)  # as a library that swallows what arrives
 with Signals(grace=0.5):
@@ -23,7 +23,7 @@ with Signals(grace=0.5):
 
 TOLD = """
 import os, signal
-from deployments.cli.signals import Signals
+from deployments.signals import Signals
 signal.signal(signal.SIGTERM, lambda *_: None)
 with Signals() as signals:
     before = signals.arrived()
@@ -31,6 +31,29 @@ with Signals() as signals:
     print(list(before), list(signals.arrived()), flush=True)
     os._exit(0)
 """
+
+
+PATIENT = """
+import os, signal
+from deployments.signals import put_off
+def stop(*_):
+    raise SystemExit("stopped")
+signal.signal(signal.SIGTERM, stop)
+with put_off():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("undisturbed", flush=True)
+    except BaseException as error:
+        print("taken for its own:", error, flush=True)
+print("went on", flush=True)
+"""
+
+
+def test_a_signal_that_is_put_off_comes_afterwards() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PATIENT], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("undisturbed\n", "stopped\n", 1)
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +16,26 @@ GRACE_SECONDS = 15.0
 
 _ENDING = {signal.SIGTERM: 143, signal.SIGINT: 130}
 _ASKED = b"\0"
+
+
+@contextmanager
+def put_off() -> Iterator[None]:
+    """Handle signals that ask for the end only when this block is left: short work that takes any error for its own.
+
+    Only the main thread's handlers can be put off; in another thread this does nothing, and none arrives there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: arrived.append(number)) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
 
 
 class Signals:
