@@ -32,12 +32,13 @@ from nightshift.dataset.stage import fingerprint_of, stage
 from nightshift.evaluation.measure import measure
 from nightshift.learners.train import MODEL, train
 from nightshift.quality.validate import validate
-from nightshift.records import Candidate, OriginModel, Snapshot
+from nightshift.records import Snapshot
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from nightshift.spec.learner import Learner
 from nightshift.spec.load import load_project
 from nightshift.spec.project import Project, digest
+from nightshift.trained import Candidate, OriginModel
 
 PROJECT = "flights-delay-nn"
 ELSEWHERE, HERE = "flights-delay-elsewhere", "flights-delay-here"

@@ -15,9 +15,10 @@ from deployments.reports import (
 )
 from deployments.screen import Screen
 from nightshift.errors import RequestError
-from nightshift.records import Cost, ModelVersion, Scored, Snapshot, format_time
+from nightshift.records import Cost, Scored, Snapshot, format_time
 from nightshift.settings import Settings
 from nightshift.spec.load import load_project, project_names
+from nightshift.trained import ModelVersion
 
 
 def list_projects(screen: Screen) -> None:

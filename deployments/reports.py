@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nightshift.findings import Estimated, Realised, Signal
-from nightshift.records import Cost, ModelVersion, Scored, Snapshot, Window
+from nightshift.records import Cost, Scored, Snapshot, Window
+from nightshift.trained import ModelVersion
 
 if TYPE_CHECKING:
     from nightshift.monitoring.nights import MonitorRun, NightRun

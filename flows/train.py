@@ -11,9 +11,9 @@ from flows.parameters import ProjectName
 from nightshift.dataset.stage import fingerprint_of
 from nightshift.evaluation.evaluate import deciding_metric
 from nightshift.locks import only_one
-from nightshift.records import ModelVersion
 from nightshift.settings import Settings
 from nightshift.spec.project import Project, digest
+from nightshift.trained import ModelVersion
 from tasks.evaluate import evaluate
 from tasks.fit import fit
 from tasks.ingest import ingest

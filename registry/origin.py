@@ -9,10 +9,11 @@ from pathlib import Path
 from nightshift.errors import RequestError, did_you_mean
 from nightshift.learners.artifact import read_manifest
 from nightshift.learners.origin import open_origin, origin_file
-from nightshift.records import Candidate, ModelVersion, OriginModel, format_time
+from nightshift.records import format_time
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
 from nightshift.spec.training import FromVersion
+from nightshift.trained import Candidate, ModelVersion, OriginModel
 from registry.served import CHAMPION
 from registry.tracking import mlflow_faults
 from registry.versions import Versions

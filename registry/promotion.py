@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from nightshift.evaluation.compare import Comparison
-from nightshift.records import Evaluation
+from nightshift.trained import Evaluation
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from nightshift.errors import DataRefusedError, RequestError
-from nightshift.records import ModelVersion
 from nightshift.reproduction.recorded import Difference, Recorded, declaration_of
 from nightshift.settings import Settings
 from nightshift.spec.load import load_project, project_names
+from nightshift.trained import ModelVersion
 from registry.lineage import CHANGES, code_commit, environment
 from registry.origin import origin_again
 from registry.run import DECLARATION, ENVIRONMENT, SQL

@@ -13,9 +13,9 @@ from nightshift.errors import DataRefusedError
 from nightshift.evaluation.compare import Comparison, compare, fair_rival
 from nightshift.evaluation.restore import restore
 from nightshift.learners.train import MODEL
-from nightshift.records import ModelVersion
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
+from nightshift.trained import ModelVersion
 from registry.origin import with_origin
 from registry.promotion import Promotion, decide
 from registry.run import MODEL_ARTIFACT, log_run, plain_tags

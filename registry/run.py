@@ -19,8 +19,9 @@ from nightshift.learners.refit import REFIT
 from nightshift.learners.train import MODEL, STATE, TRAINING
 from nightshift.metrics.curves import curves_of
 from nightshift.metrics.sample import Sample
-from nightshift.records import HowTrained, ModelVersion, Snapshot
+from nightshift.records import Snapshot
 from nightshift.settings import Settings
+from nightshift.trained import HowTrained, ModelVersion
 from registry.lineage import code_commit, environment
 from registry.mlmodel import save_mlmodel
 from registry.plots import draw_all

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from nightshift.atomic import replacing
-from nightshift.records import ModelVersion, Record
+from nightshift.records import Record
 from nightshift.settings import Settings
+from nightshift.trained import ModelVersion
 
 if TYPE_CHECKING:
     from registry.versions import Versions

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nightshift.records import Candidate, Evaluation, Snapshot
+from nightshift.records import Snapshot
 from nightshift.spec.project import Project, digest
+from nightshift.trained import Candidate, Evaluation
 
 
 @dataclass(frozen=True)

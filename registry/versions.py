@@ -11,9 +11,9 @@ from mlflow.tracking import MlflowClient
 
 from nightshift.errors import RequestError
 from nightshift.evaluation.reference import MONITORING
-from nightshift.records import ModelVersion
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
+from nightshift.trained import ModelVersion
 from registry.mlmodel import MODEL_DATA
 from registry.run import EVALUATED_ARTIFACT, MODEL_ARTIFACT
 from registry.served import CHAMPION

@@ -6,9 +6,10 @@ from prefect import task
 
 from nightshift.evaluation.evaluate import evaluate as evaluate_candidate
 from nightshift.learners.train import restore_trained
-from nightshift.records import Candidate, Evaluation, Snapshot
+from nightshift.records import Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from nightshift.trained import Candidate, Evaluation
 from tasks.origin import with_origin
 from tasks.policy import cached_step
 from tasks.publish import publish_evaluation

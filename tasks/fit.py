@@ -12,9 +12,10 @@ from prefect import task
 
 from nightshift.learners.registry import learner
 from nightshift.learners.train import train
-from nightshift.records import Candidate, OriginModel, Snapshot
+from nightshift.records import Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from nightshift.trained import Candidate, OriginModel
 from tasks.policy import cached_step
 
 logger = logging.getLogger(__name__)

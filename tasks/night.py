@@ -19,9 +19,10 @@ from nightshift.monitoring.comparison import check_names
 from nightshift.monitoring.monitor import Monitored
 from nightshift.monitoring.nights import MonitorRun, NightRun, Opening
 from nightshift.monitoring.windows import NightWindows
-from nightshift.records import ModelVersion, Scored
+from nightshift.records import Scored
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from nightshift.trained import ModelVersion
 from nightshift.windows import moment
 from tasks.events import announce
 from tasks.policy import step

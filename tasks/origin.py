@@ -6,9 +6,9 @@ from datetime import datetime
 
 from prefect import task
 
-from nightshift.records import Candidate, OriginModel
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from nightshift.trained import Candidate, OriginModel
 from tasks.policy import step
 
 

@@ -12,7 +12,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from nightshift.evaluation.evaluate import deciding_metric
 from nightshift.findings import Decision, Night
 from nightshift.quality.validate import Report
-from nightshift.records import Evaluation, Metrics, Scored, Snapshot
+from nightshift.records import Metrics, Scored, Snapshot
 from nightshift.report.chart import standalone
 from nightshift.report.data import ReportData
 from nightshift.report.distribution import distribution_chart, distribution_words
@@ -31,6 +31,7 @@ from nightshift.report.words import (
     subject,
 )
 from nightshift.spec.project import Project
+from nightshift.trained import Evaluation
 
 if TYPE_CHECKING:
     from nightshift.monitoring.monitor import Monitored

@@ -7,9 +7,10 @@ from prefect import task
 from nightshift.evaluation.agreement import check_refit
 from nightshift.learners.refit import refit as train_on_all
 from nightshift.learners.train import restore_trained
-from nightshift.records import Candidate, Snapshot
+from nightshift.records import Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from nightshift.trained import Candidate
 from tasks.origin import with_origin
 from tasks.policy import cached_step
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from prefect import task
 
-from nightshift.records import Candidate, Evaluation, ModelVersion, Snapshot
+from nightshift.records import Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from nightshift.trained import Candidate, Evaluation, ModelVersion
 from registry.submission import Submission
 from tasks.policy import step
 from tasks.publish import publish_plots

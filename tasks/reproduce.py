@@ -5,12 +5,12 @@ from __future__ import annotations
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from nightshift.records import Candidate
 from nightshift.reproduction import compare as comparison
 from nightshift.reproduction import reproduce
 from nightshift.reproduction.compare import Reproduction
 from nightshift.reproduction.recorded import Recorded
 from nightshift.settings import Settings
+from nightshift.trained import Candidate
 from tasks.policy import step
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from deployments.reports import predict_report, train_report
 from deployments.screen import Screen, shown
-from nightshift.records import ModelVersion, Scored
+from nightshift.records import Scored
 from nightshift.settings import Settings
 from nightshift.spec.load import load_project
+from nightshift.trained import ModelVersion
 
 PROJECTS = ("flights-airtime", "flights-carrier-class")
 AS_OF = datetime(2013, 9, 1, tzinfo=UTC)

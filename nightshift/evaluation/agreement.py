@@ -16,10 +16,11 @@ from nightshift.learners.train import MODEL
 from nightshift.metrics.declaration import Metric
 from nightshift.metrics.registry import finite
 from nightshift.metrics.sample import Floats
-from nightshift.records import Candidate, Metrics, Refit, Snapshot
+from nightshift.records import Metrics, Snapshot
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from nightshift.spec.project import Kind, Project
+from nightshift.trained import Candidate, Refit
 
 logger = logging.getLogger(__name__)
 

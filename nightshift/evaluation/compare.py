@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 from nightshift.evaluation.evaluate import deciding_metric
 from nightshift.evaluation.measure import labelled_rows
 from nightshift.evaluation.paired import Answers, Paired, paired_gain
-from nightshift.records import Candidate, ModelVersion, Snapshot
+from nightshift.records import Snapshot
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from nightshift.trained import Candidate, ModelVersion
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from nightshift.evaluation.measure import Measured, measure
 from nightshift.evaluation.reference import save_references
 from nightshift.learners.train import MODEL, TRAINING
 from nightshift.metrics.registry import Metric, default_metric, evaluate_all, finite, metric
-from nightshift.records import Candidate, Evaluation, Metrics, Snapshot
+from nightshift.records import Metrics, Snapshot
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from nightshift.trained import Candidate, Evaluation
 
 logger = logging.getLogger(__name__)
 

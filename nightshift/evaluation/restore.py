@@ -8,9 +8,10 @@ from nightshift.evaluation.evaluate import evaluate
 from nightshift.evaluation.reference import MONITORING
 from nightshift.learners.refit import REFIT, refit
 from nightshift.learners.train import is_complete, restore_trained
-from nightshift.records import Candidate, Snapshot
+from nightshift.records import Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from nightshift.trained import Candidate
 
 
 def restore(project: Project, candidate: Candidate, snapshot: Snapshot, settings: Settings) -> None:

@@ -10,10 +10,10 @@ from nightshift.errors import DataRefusedError, RequestError
 from nightshift.learners.artifact import ENCODER, read_manifest, sha256_of
 from nightshift.learners.protocol import Origin
 from nightshift.learners.weights_file import check_safetensors
-from nightshift.records import OriginModel
 from nightshift.settings import Settings, expand
 from nightshift.spec.learner import Torch
 from nightshift.spec.project import Project
+from nightshift.trained import OriginModel
 
 HUB = "hub"
 

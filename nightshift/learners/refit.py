@@ -19,9 +19,10 @@ from nightshift.learners.protocol import Origin, Task
 from nightshift.learners.registry import learner
 from nightshift.learners.target import look_at_label
 from nightshift.learners.train import MODEL
-from nightshift.records import Candidate, Cost, OriginModel, Snapshot, Window
+from nightshift.records import Cost, Snapshot, Window
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from nightshift.trained import Candidate, OriginModel
 
 logger = logging.getLogger(__name__)
 

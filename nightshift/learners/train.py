@@ -19,9 +19,10 @@ from nightshift.learners.protocol import ALL_EPOCHS, ALL_ROUNDS, Origin, Part, T
 from nightshift.learners.registry import learner
 from nightshift.learners.target import Target
 from nightshift.locks import only_one
-from nightshift.records import Candidate, OriginModel, Resumed, Snapshot
+from nightshift.records import Snapshot
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
+from nightshift.trained import Candidate, OriginModel, Resumed
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from nightshift.findings import Decision, Estimated, Night, Realised, Signal
 from nightshift.monitoring.windows import NightWindows
-from nightshift.records import ModelVersion, Record, Scored
+from nightshift.records import Record, Scored
+from nightshift.trained import ModelVersion
 
 
 class Opening(Record):

@@ -9,8 +9,8 @@ from nightshift.drift.codec import from_json
 from nightshift.drift.profile import Profile
 from nightshift.evaluation.reference import PROFILE
 from nightshift.performance.reference import PERFORMANCE, Reference
-from nightshift.records import ModelVersion
 from nightshift.scoring.scorer import Scorer
+from nightshift.trained import ModelVersion
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from nightshift.drift.profile import Column, Profile
 from nightshift.findings import Estimated, Night, Realised, Signal
-from nightshift.records import ModelVersion
 from nightshift.report.words import drifted
+from nightshift.trained import ModelVersion
 
 if TYPE_CHECKING:
     from nightshift.performance.timeline import Period

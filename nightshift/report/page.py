@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from nightshift.findings import Night, Signal
-from nightshift.records import ModelVersion
 from nightshift.report.data import ReportData
 from nightshift.report.distribution import distribution_chart, distribution_words
 from nightshift.report.template import PAGE, environment
@@ -21,6 +20,7 @@ from nightshift.report.words import (
     subject,
     tone,
 )
+from nightshift.trained import ModelVersion
 
 _MOST_SIGNALS, _MOST_NIGHTS = 20, 60
 

@@ -12,10 +12,11 @@ from nightshift.evaluation.measure import Measured, measure
 from nightshift.learners.artifact import read_manifest
 from nightshift.learners.refit import REFIT
 from nightshift.learners.train import MODEL
-from nightshift.records import Candidate, Record
+from nightshift.records import Record
 from nightshift.reproduction.recorded import Difference, Recorded
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
+from nightshift.trained import Candidate
 
 logger = logging.getLogger(__name__)
 

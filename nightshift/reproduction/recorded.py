@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from nightshift.errors import DataRefusedError
-from nightshift.records import ModelVersion, OriginModel, Record, Snapshot
+from nightshift.records import Record, Snapshot
 from nightshift.spec.project import Project
+from nightshift.trained import ModelVersion, OriginModel
 
 
 class Difference(Record):

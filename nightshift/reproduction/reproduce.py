@@ -8,10 +8,10 @@ from nightshift.errors import OutsideError
 from nightshift.lake.tables import Lake
 from nightshift.learners.refit import refit
 from nightshift.learners.train import train
-from nightshift.records import Candidate
 from nightshift.reproduction.recorded import Recorded
 from nightshift.settings import Settings
 from nightshift.spec.project import digest
+from nightshift.trained import Candidate
 
 logger = logging.getLogger(__name__)
 

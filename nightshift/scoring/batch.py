@@ -17,10 +17,11 @@ from nightshift.errors import DataRefusedError
 from nightshift.lake.tables import Lake, Replacement
 from nightshift.learners.protocol import Floats
 from nightshift.metrics.registry import evaluate_all, finite
-from nightshift.records import Metrics, ModelVersion, Scored, Snapshot
+from nightshift.records import Metrics, Scored, Snapshot
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from nightshift.spec.project import Project, digest
+from nightshift.trained import ModelVersion
 
 logger = logging.getLogger(__name__)
 

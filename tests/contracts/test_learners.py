@@ -20,10 +20,10 @@ from nightshift.learners.oversight import Oversight
 from nightshift.learners.protocol import Part, Task
 from nightshift.learners.registry import learner as learner_of
 from nightshift.learners.train import MODEL, TRAINING, train
-from nightshift.records import Candidate
 from nightshift.scoring.scorer import Scorer
 from nightshift.spec.learner import Learner
 from nightshift.spec.project import Kind
+from nightshift.trained import Candidate
 from tests.synthetic import AS_OF, CITIES, World, rows_of, snapshot
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

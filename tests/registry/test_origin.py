@@ -12,10 +12,10 @@ from nightshift.errors import RequestError
 from nightshift.evaluation.evaluate import evaluate
 from nightshift.learners.artifact import read_manifest
 from nightshift.learners.train import train
-from nightshift.records import ModelVersion, OriginModel
 from nightshift.settings import Settings
 from nightshift.spec.project import Project, digest
 from nightshift.spec.training import FromVersion
+from nightshift.trained import ModelVersion, OriginModel
 from registry.origin import find_origin, origin_again
 from registry.register import register
 from registry.submission import Submission

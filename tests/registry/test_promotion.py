@@ -8,7 +8,7 @@ import pytest
 
 from nightshift.evaluation.compare import Comparison, Rival
 from nightshift.evaluation.paired import Paired
-from nightshift.records import Evaluation
+from nightshift.trained import Evaluation
 from registry.promotion import decide
 from tests.synthetic import START
 

@@ -18,8 +18,8 @@ from nightshift.evaluation.agreement import check_refit
 from nightshift.evaluation.evaluate import evaluate
 from nightshift.learners.refit import refit as train_on_all
 from nightshift.learners.train import train
-from nightshift.records import ModelVersion
 from nightshift.spec.project import Kind, digest
+from nightshift.trained import ModelVersion
 from registry import register as registering
 from registry.register import Registration, Submission, register
 from registry.versions import RECORD, Versions

@@ -8,7 +8,7 @@ import pytest
 
 from nightshift.learners.refit import REFIT
 from nightshift.learners.train import train
-from nightshift.records import Candidate
+from nightshift.trained import Candidate
 from tasks.refit import refit
 from tests.synthetic import World, rows_of, snapshot
 

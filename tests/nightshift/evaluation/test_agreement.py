@@ -11,9 +11,10 @@ from nightshift.evaluation.agreement import LEAST_CORRELATION, MOST_DIFFERENCE, 
 from nightshift.learners.refit import REFIT, Refitted, refit
 from nightshift.learners.train import MODEL, train
 from nightshift.metrics.registry import metric
-from nightshift.records import Candidate, Snapshot
+from nightshift.records import Snapshot
 from nightshift.scoring.scorer import Scorer
 from nightshift.spec.project import Kind, Project
+from nightshift.trained import Candidate
 from tests.synthetic import START, World, days, rows_of, snapshot
 
 Case = tuple[World, Project, Candidate, Snapshot]

@@ -13,9 +13,10 @@ from sklearn import metrics as sk
 
 from nightshift.evaluation.compare import Rival, compare, fair_rival
 from nightshift.learners.train import MODEL, train
-from nightshift.records import Candidate, ModelVersion, Refit, Snapshot
+from nightshift.records import Snapshot
 from nightshift.scoring.scorer import Scorer
 from nightshift.spec.project import Project
+from nightshift.trained import Candidate, ModelVersion, Refit
 from tests.synthetic import AS_OF, START, World, days, rows_of, snapshot, whole
 
 HOLDOUT = days(34, 40).start

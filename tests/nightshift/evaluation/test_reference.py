@@ -18,9 +18,9 @@ from nightshift.evaluation.evaluate import evaluate
 from nightshift.evaluation.reference import MONITORING, PROFILE, profiled_rows
 from nightshift.learners.train import MODEL, train
 from nightshift.performance.reference import PERFORMANCE, Reference
-from nightshift.records import Evaluation
 from nightshift.scoring.scorer import Scorer
 from nightshift.spec.project import Kind
+from nightshift.trained import Evaluation
 from tests.synthetic import World, days, rows_of, snapshot
 
 LATE = {"column": "y", "kind": "binary", "known_after": "2d"}

@@ -20,11 +20,11 @@ from nightshift.learners.oversight import Oversight
 from nightshift.learners.protocol import Part, Task
 from nightshift.learners.refit import fit_known
 from nightshift.learners.train import MODEL, train
-from nightshift.records import Candidate, OriginModel
 from nightshift.scoring.scorer import Scorer
 from nightshift.spec.project import Kind
 from nightshift.spec.training import CheckpointPolicy
 from nightshift.store.memory import MemoryStore
+from nightshift.trained import Candidate, OriginModel
 from tests.synthetic import AS_OF, CITIES, World, rows_of, snapshot
 
 FEATURES = ["x", "gap", "n", "city"]

@@ -13,9 +13,9 @@ import pytest
 
 from nightshift.learners.refit import Refitted, known_window, refit
 from nightshift.learners.train import MODEL, train
-from nightshift.records import Candidate
 from nightshift.scoring.scorer import Scorer
 from nightshift.spec.project import Kind
+from nightshift.trained import Candidate
 from tests.synthetic import AS_OF, CITIES, START, World, days, rows_of, snapshot
 
 FEATURES = ["x", "gap", "n", "city"]

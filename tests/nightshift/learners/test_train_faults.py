@@ -13,8 +13,8 @@ import pytest
 from nightshift.errors import DataRefusedError
 from nightshift.evaluation.evaluate import evaluate
 from nightshift.learners.train import MODEL, train
-from nightshift.records import Candidate, Evaluation
 from nightshift.scoring.scorer import Scorer
+from nightshift.trained import Candidate, Evaluation
 from tests.synthetic import AS_OF, World, rows_of, snapshot
 
 RECIPES: dict[str, dict[str, Any]] = {

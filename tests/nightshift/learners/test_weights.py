@@ -14,8 +14,8 @@ import pytest
 from nightshift.errors import DataRefusedError, RequestError
 from nightshift.learners.refit import fit_known
 from nightshift.learners.train import MODEL, train
-from nightshift.records import Candidate
 from nightshift.scoring.scorer import Scorer
+from nightshift.trained import Candidate
 from tests.synthetic import AS_OF, CITIES, World, rows_of, snapshot
 
 FEATURES = ["x", "gap", "n", "city"]

@@ -19,7 +19,8 @@ from nightshift.monitoring.monitor import Monitored, monitor
 from nightshift.monitoring.nights import Opening
 from nightshift.monitoring.standing import Standing
 from nightshift.monitoring.windows import NightWindows
-from nightshift.records import Candidate, ModelVersion, Window
+from nightshift.records import Window
+from nightshift.trained import Candidate, ModelVersion
 from tests.synthetic import AS_OF, START, World, days, rows_of, snapshot
 
 SPLIT = {"train": "20d", "validate": "4d", "holdout": "4d"}

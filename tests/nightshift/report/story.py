@@ -10,8 +10,9 @@ import numpy as np
 
 from nightshift.drift.profile import CategoryColumn, Column, NumericColumn, Profile
 from nightshift.findings import Decision, Estimated, Night, Realised, Signal
-from nightshift.records import ModelVersion, Window
+from nightshift.records import Window
 from nightshift.report.data import ReportData
+from nightshift.trained import ModelVersion
 
 if TYPE_CHECKING:
     from nightshift.performance.timeline import Period

@@ -15,10 +15,11 @@ from sklearn import metrics as sk
 from nightshift.errors import DataRefusedError
 from nightshift.lake.tables import Lake
 from nightshift.learners.train import MODEL, train
-from nightshift.records import ModelVersion, Scored, Window
+from nightshift.records import Scored, Window
 from nightshift.scoring.batch import predict
 from nightshift.scoring.scorer import Scorer
 from nightshift.spec.project import Kind, Project
+from nightshift.trained import ModelVersion
 from tests.synthetic import AS_OF, World, days, rows_of, snapshot
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -22,10 +22,10 @@ from nightshift.monitoring.nights import Opening
 from nightshift.monitoring.standing import Standing
 from nightshift.monitoring.windows import NightWindows
 from nightshift.quality.validate import validate
-from nightshift.records import Candidate, ModelVersion
 from nightshift.scoring.batch import predict
 from nightshift.scoring.scorer import Scorer
 from nightshift.spec.project import Project
+from nightshift.trained import Candidate, ModelVersion
 from registry.mlmodel import save_mlmodel
 from tests.nightshift.learners.torch.pictures import digits
 from tests.synthetic import AS_OF, START, World, days, snapshot, staged
