@@ -81,7 +81,7 @@ def test_a_hundred_kills_change_no_byte_of_the_network(tmp_path: Path) -> None:
         for turn in range(MOST_A_TRAINING):
             process = started(train, place)
             moment = float(random.uniform(0.0, 0.7 * seconds))
-            in_write = kill(process, place, moment, in_write=(trainings + turn) % 2 == 0)
+            in_write = kill(process, place, moment, in_write=(trainings + turn) % 3 != 0)
             if process.exitcode != -signal.SIGKILL:
                 break
             killed, writing = killed + 1, writing + in_write
@@ -91,5 +91,5 @@ def test_a_hundred_kills_change_no_byte_of_the_network(tmp_path: Path) -> None:
         assert process.exitcode == 0
         assert content(place) == wanted
         resumed += (place / "model" / "resumed").read_text() == "True"
-    assert writing >= KILLS // 3, f"{writing} of {killed} kills came in a write"
+    assert writing >= KILLS // 2, f"{writing} of {killed} kills came in a write"
     assert resumed >= trainings // 2, f"{resumed} of {trainings} trainings went on from a checkpoint"

@@ -42,7 +42,9 @@ def part(seed: int) -> Part:
 def train(place: Path) -> None:
     """Train in this process, from where it was cut short; the model's folder appears when it is done."""
     encoder = Encoder(tuple(Feature(f"x{number}", "number", "float") for number in range(8)))
-    task = Task("binary", ("0", "1"), encoder, part(SEED), part(SEED + 1))
+    scratch = place / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    task = Task("binary", ("0", "1"), encoder, part(SEED), part(SEED + 1), scratch=scratch)
     keeper = Keeper(
         SlowStore(place / "store"), "demo", "mark", "lightgbm", CheckpointPolicy(every="4 rounds")
     )
@@ -63,7 +65,7 @@ def test_a_hundred_kills_change_no_byte_of_the_model(tmp_path: Path) -> None:
         for turn in range(KILLS):
             process = started(train, place)
             moment = float(random.uniform(0.0, seconds / KILLS))
-            writing += kill(process, place, moment, in_write=turn % 2 == number % 2)
+            writing += kill(process, place, moment, in_write=turn % 3 != number % 3)
             killed += process.exitcode == -signal.SIGKILL
         process = started(train, place)
         process.join()
@@ -71,5 +73,5 @@ def test_a_hundred_kills_change_no_byte_of_the_model(tmp_path: Path) -> None:
         assert (place / "model" / "model.txt").read_bytes() == wanted
         resumed += (place / "model" / "resumed").read_text() == "True"
     assert killed == TRAININGS * KILLS
-    assert writing >= killed // 3, f"{writing} of {killed} kills came in a write"
+    assert writing >= killed // 2, f"{writing} of {killed} kills came in a write"
     assert resumed >= TRAININGS // 2
