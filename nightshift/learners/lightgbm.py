@@ -31,6 +31,7 @@ from nightshift.learners.lightgbm_linear import (
 )
 from nightshift.learners.lightgbm_metric import with_metric
 from nightshift.learners.lightgbm_origin import origin_booster, with_new_leaves
+from nightshift.learners.lightgbm_scores import KeptScores
 from nightshift.learners.lightgbm_watch import Watch
 from nightshift.learners.numbers import check_numbers
 from nightshift.learners.oversight import Oversight
@@ -150,8 +151,8 @@ def _trained(
         done = watch.rounds
         logger.info("train: resumed at %s", resumed.progress)
     params = {**params, **seeds_of(recipe, done)}
-    rows = BinnedRows(task, params)
-    train = rows.train()
+    rows, scores = BinnedRows(task, params), KeptScores(task.scratch, params)
+    train = rows.train(scores.of(done, len(task.train.label)) if done else None)
     validate = rows.validate(train)
     watched = {} if validate is None else {"validate": validate, "train": train}
     try:
@@ -162,10 +163,11 @@ def _trained(
             init_model=begun,
             valid_sets=list(watched.values()),
             valid_names=list(watched),
-            callbacks=[_progress(recipe.rounds), watch, Boundaries(recipe, watch, keeper, rows)],
+            callbacks=[_progress(recipe.rounds), watch, Boundaries(recipe, watch, keeper, rows, scores)],
         )
     finally:
         rows.finish()
+        scores.finish()
 
 
 def _params(task: Task, recipe: LightGBM) -> dict[str, Any]:

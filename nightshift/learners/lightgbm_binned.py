@@ -16,7 +16,8 @@ import lightgbm as lgb
 
 from nightshift.atomic import replacing
 from nightshift.errors import OutsideError
-from nightshift.learners.protocol import Part, Task
+from nightshift.learners.lightgbm_scores import ScoredRows
+from nightshift.learners.protocol import Floats, Part, Task
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +40,15 @@ class BinnedRows:
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bins")
         self._syncing: Future[None] | None = None
 
-    def train(self) -> lgb.Dataset:
-        """The train window: from its bins where an earlier process left them, else to be binned."""
-        kept = self._kept()
-        return kept or self._dataset(self._task.train)
+    def train(self, scores: Floats | None = None) -> lgb.Dataset:
+        """The train window: from its bins where an earlier process left them, else to be binned.
+
+        Args:
+            scores: what the model that training goes on from says of its rows, where that is known.
+        """
+        rows = self._kept() or self._dataset(self._task.train)
+        rows.scores = scores
+        return rows
 
     def validate(self, train: lgb.Dataset) -> lgb.Dataset | None:
         """The validate window in the bins of `train`, if there is one."""
@@ -83,17 +89,18 @@ class BinnedRows:
             # What takes long, to have it on disk, is another thread's work.
             self._syncing = self._disk.submit(writing.pop_all().close)
 
-    def _kept(self) -> lgb.Dataset | None:
+    def _kept(self) -> ScoredRows | None:
         if self._path is None or not self._path.is_file():
             return None
         # LightGBM looks at every length in the file, and refuses one that is torn.
         try:
-            kept = lgb.Dataset(
+            kept = ScoredRows(
                 self._path,
                 feature_name=self._names,
                 categorical_feature=self._task.encoder.categories,
                 params=self._params,
-            ).construct()
+            )
+            kept.construct()
         except lgb.basic.LightGBMError as error:
             logger.warning("train: %s is not used: %s", self._path.name, error)
             self._path.unlink()
@@ -102,8 +109,8 @@ class BinnedRows:
         kept.data = self._task.train.features
         return kept
 
-    def _dataset(self, part: Part, reference: lgb.Dataset | None = None) -> lgb.Dataset:
-        return lgb.Dataset(
+    def _dataset(self, part: Part, reference: lgb.Dataset | None = None) -> ScoredRows:
+        return ScoredRows(
             part.features,
             label=part.label,
             weight=part.weight,

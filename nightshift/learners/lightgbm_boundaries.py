@@ -16,6 +16,7 @@ import lightgbm as lgb
 from nightshift.checkpoints.checkpoint import Checkpoint, Progress
 from nightshift.checkpoints.keeper import Keeper
 from nightshift.learners.lightgbm_binned import BinnedRows
+from nightshift.learners.lightgbm_scores import KeptScores
 from nightshift.learners.lightgbm_watch import Watch
 from nightshift.spec.learner import LightGBM
 
@@ -83,6 +84,7 @@ class Boundaries:
     watch: Watch
     keeper: Keeper | None
     rows: BinnedRows
+    scores: KeptScores
     order: int = 21
 
     def __call__(self, env: lgb.callback.CallbackEnv) -> None:
@@ -92,17 +94,19 @@ class Boundaries:
             return
         booster = env.model
         assert isinstance(booster, lgb.Booster)  # the other kind is cross-validation's
+        keeper = self.keeper
+        if keeper is not None and keeper.is_due(done):
+            keeper.keep(lambda: self._taken(keeper, booster, done))
+            self.rows.keep(booster.train_set)
+        # Last of all, so that nothing that taking a checkpoint does to the draws stays.
         seeds = seeds_of(self.recipe, done)
         if seeds:
             reseed(booster, self.recipe.params, seeds)
-        keeper = self.keeper
-        if keeper is not None and keeper.is_due(done):
-            keeper.keep(
-                lambda: checkpoint_of(
-                    keeper.run, self.recipe, self.watch, done, booster.model_to_string(num_iteration=-1)
-                )
-            )
-            self.rows.keep(booster.train_set)
+
+    def _taken(self, keeper: Keeper, booster: lgb.Booster, done: int) -> Checkpoint:
+        self.scores.keep(booster, done)
+        text = booster.model_to_string(num_iteration=-1)
+        return checkpoint_of(keeper.run, self.recipe, self.watch, done, text)
 
     def _is_boundary(self, done: int) -> bool:
         return not is_random(self.recipe.params) or done % self.recipe.reseed_every == 0

@@ -31,7 +31,7 @@ def test_search_go_on_accept_and_train_the_winner(
     assert (project.folder / "project.yaml").read_text() == written
     assert (home / "reports" / "tuned-tune.diff").read_text() == first.json["diff"]
     assert last_run(prefect_api, "tune tuned")["state"]["name"] == "Completed"
-    artifacts = {one["key"] for one in ask(prefect_api, "artifacts", limit=200)}
+    artifacts = {one["key"] for one in ask(prefect_api, "artifacts", artifacts={"key": {"like_": "tuned-"}})}
     assert {"tuned-trials", "tuned-search"} <= artifacts
 
     second = run_cli("tune", project.name, "--budget", "4", *AS_OF, "--accept")

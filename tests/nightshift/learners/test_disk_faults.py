@@ -167,7 +167,9 @@ def test_a_training_goes_on_when_the_disk_fails(
     of_bins = [line for line in said if "the binned rows could not be kept" in line]
     assert len(of_checkpoints) == 1
     assert len(of_bins) == (from_the_start and learner == "lightgbm")
-    assert len(said) == len(of_checkpoints) + len(of_bins)
+    of_scores = [line for line in said if "scores could not be kept" in line]
+    assert len(of_scores) == (learner == "lightgbm")
+    assert len(said) == len(of_checkpoints) + len(of_bins) + len(of_scores)
     left = list((place / "store").rglob("at-*.checkpoint"))
     assert len(left) == kept
     assert (kept == 0) == from_the_start

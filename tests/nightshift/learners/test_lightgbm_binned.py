@@ -44,8 +44,8 @@ def whole(given: Task, declared: LightGBM) -> Fitted:
 
 
 def bins(scratch: Path) -> Path:
-    """The only file there."""
-    (path,) = scratch.iterdir()
+    """The only file of bins there."""
+    (path,) = scratch.glob("*.bin")
     return path
 
 
