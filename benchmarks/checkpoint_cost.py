@@ -1,9 +1,9 @@
 """What checkpoints cost, and what they save: their share of the time, and how soon a killed training is at work again.
 
-3 million rows of 20 columns. A training with a checkpoint every 5 rounds is cut short after round 203, when there are trees
-enough that asking them all takes long, and started again. Target: the first new round is done in under 5 s, interpreter
-and imports included, and no more than one interval of work is lost. What `auto` would write in this time is measured
-beside it: at most 2 % of the time.
+3 million rows of 20 columns. A training with a checkpoint every 5 rounds is cut short after round 203, when asking all
+trees would take long, and started again. Target: the first new round is done in under 5 s, interpreter and imports
+included, and no more than one interval of work is lost. What `auto` would write in this time is measured beside it: at
+most 2 % of the time.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ import errno
 import os
 import platform
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -64,6 +65,41 @@ def replacing(path: Path) -> Iterator[Path]:
         finally:
             _remove(temporary)
             _remove(retired)
+
+
+class Behind:
+    """Writes files whose way to the disk is another thread's work: that is what takes long."""
+
+    def __init__(self) -> None:
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
+        self._under_way: Future[None] | None = None
+
+    def write(self, path: Path, fill: Callable[[Path], None]) -> None:
+        """Have `fill` write to a temporary name now; synced to disk, it takes `path`'s place later.
+
+        Raises:
+            OutsideError: it cannot be written. Of what was written before, `settle` tells.
+        """
+        with ExitStack() as writing:
+            fill(writing.enter_context(replacing(path)))
+            self._under_way = self._disk.submit(writing.pop_all().close)
+
+    def settle(self) -> None:
+        """Wait until what was written is in its place.
+
+        Raises:
+            OutsideError: it could not be put there; what was there before still is.
+        """
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way.result()
+
+    def finish(self) -> None:
+        """Let the thread go; see `settle`."""
+        try:
+            self.settle()
+        finally:
+            self._disk.shutdown()
 
 
 def _sweep(folder: Path) -> None:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import logging
 import re
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
 
-from nightshift.atomic import replacing
+from nightshift.atomic import Behind
 from nightshift.errors import OutsideError
 from nightshift.learners.lightgbm_scores import ScoredRows
 from nightshift.learners.protocol import Floats, Part, Task
@@ -37,8 +35,7 @@ class BinnedRows:
         self._names = safe_names(task.train.features.column_names)
         self._path = None if task.scratch is None else task.scratch / _FILE
         self._was_asked = False
-        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bins")
-        self._syncing: Future[None] | None = None
+        self._behind = Behind()
 
     def train(self, scores: Floats | None = None) -> lgb.Dataset:
         """The train window: from its bins where an earlier process left them, else to be binned.
@@ -64,30 +61,16 @@ class BinnedRows:
             return
         self._was_asked = True
         try:
-            self._write(train, self._path)
+            self._behind.write(self._path, lambda temporary: _save(train, temporary))
         except OutsideError as error:
             _tell(error)
 
     def finish(self) -> None:
         """Wait until what was written is on disk."""
         try:
-            if self._syncing is not None:
-                self._syncing.result()
+            self._behind.finish()
         except OutsideError as error:
             _tell(error)
-        finally:
-            self._disk.shutdown()
-
-    def _write(self, train: lgb.Dataset, path: Path) -> None:
-        with ExitStack() as writing:
-            temporary = writing.enter_context(replacing(path))
-            try:
-                # In this thread, for in any other LightGBM has its own mind of what to print.
-                train.save_binary(temporary)
-            except lgb.basic.LightGBMError as error:
-                raise OutsideError(str(error), where=str(path)) from error
-            # What takes long, to have it on disk, is another thread's work.
-            self._syncing = self._disk.submit(writing.pop_all().close)
 
     def _kept(self) -> ScoredRows | None:
         if self._path is None or not self._path.is_file():
@@ -125,6 +108,14 @@ def safe_names(names: list[str]) -> list[str]:
     """Names that LightGBM's text format can hold: it takes no JSON punctuation and no doubles."""
     safe = [re.sub(r"[^0-9A-Za-z_]", "_", name) for name in names]
     return [f"{name}_{place}" if safe.count(name) > 1 else name for place, name in enumerate(safe)]
+
+
+def _save(rows: lgb.Dataset, path: Path) -> None:
+    # Not by another thread, for in any other LightGBM has its own mind of what to print.
+    try:
+        rows.save_binary(path)
+    except lgb.basic.LightGBMError as error:
+        raise OutsideError(str(error), where=str(path)) from error
 
 
 def _tell(error: OutsideError) -> None:

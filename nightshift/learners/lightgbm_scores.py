@@ -7,15 +7,15 @@ of the time that training had taken, or more.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 
-from nightshift.atomic import replacing
+from nightshift.atomic import Behind
 from nightshift.errors import OutsideError
 from nightshift.learners.protocol import Floats
 
@@ -46,8 +46,7 @@ class KeptScores:
         self._objective: dict[str, Any] = {name: params[name] for name in _OBJECTIVE if name in params}
         self._outputs = int(params.get("num_class", 1))
         self._fault = ""
-        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scores")
-        self._writing: Future[None] | None = None
+        self._behind = Behind()
 
     def of(self, done: int, rows: int) -> Floats | None:
         """The scores after `done` rounds, of multiclass those of the first class first; None where there are none."""
@@ -57,58 +56,57 @@ class KeptScores:
         return found if len(found) == rows * self._outputs else None
 
     def keep(self, booster: lgb.Booster, done: int) -> None:
-        """Take the scores after `done` rounds now, and write them while training goes on.
+        """Write the scores after `done` rounds.
 
         Without room for them training goes on all the same, and whoever goes on from there scores the rows again.
         """
         if self._folder is None:
             return
-        self._settle()
-        scores, folder = self._taken(booster), self._folder
-        self._writing = self._disk.submit(lambda: _write(folder, done, scores))
+        path = _path(self._folder, done)
+        with self._told_once():
+            self._behind.settle()
+            self._prune(self._folder)
+            self._behind.write(path, lambda temporary: self._write(booster, temporary))
 
     def finish(self) -> None:
-        """Wait until what was taken is on disk."""
-        self._settle()
-        self._disk.shutdown()
+        """Wait until what was written is on disk."""
+        with self._told_once():
+            self._behind.finish()
+        if self._folder is not None:
+            self._prune(self._folder)
 
-    def _taken(self, booster: lgb.Booster) -> Floats:
+    def _write(self, booster: lgb.Booster, path: Path) -> None:
         """LightGBM tells raw scores to whoever brings an objective of their own, and so for a moment we say we do.
 
         Nothing else comes of it: the objective is made anew from the same parameters and labels.
         """
-        taken: list[Floats] = []
-        booster.reset_parameter({"objective": "custom"})
-        booster.eval_train(_hearing(taken))
-        booster.reset_parameter(self._objective)
-        return taken[0]
 
-    def _settle(self) -> None:
-        if self._writing is None:
-            return
-        writing, self._writing = self._writing, None
+        def metric(scores: Floats, _: lgb.Dataset) -> tuple[str, float, bool]:
+            path.write_bytes(
+                scores.ravel(order="F").data
+            )  # as LightGBM has them: a copy would take as much memory
+            return "raw", 0.0, False
+
+        booster.reset_parameter({"objective": "custom"})
         try:
-            writing.result()
+            booster.eval_train(metric)
+        finally:
+            booster.reset_parameter(self._objective)
+
+    @contextmanager
+    def _told_once(self) -> Iterator[None]:
+        """A fault is told when it begins, and not again while it lasts."""
+        try:
+            yield
         except OutsideError as error:
             if error.what != self._fault:
                 logger.warning("train: the rows' scores could not be kept: %s (%s)", error.what, error.where)
             self._fault = error.what
 
-
-def _hearing(taken: list[Floats]) -> Callable[[Floats, lgb.Dataset], tuple[str, float, bool]]:
-    def metric(scores: Floats, _: lgb.Dataset) -> tuple[str, float, bool]:
-        taken.append(np.array(scores.ravel(order="F")))  # a copy: LightGBM uses the memory again
-        return "raw", 0.0, False
-
-    return metric
+    def _prune(self, folder: Path) -> None:
+        for old in sorted(folder.glob("scores-*.f64"))[:-_KEPT]:
+            old.unlink(missing_ok=True)
 
 
 def _path(folder: Path, done: int) -> Path:
     return folder / f"scores-{done:06d}.lightgbm-{lgb.__version__}.f64"
-
-
-def _write(folder: Path, done: int, scores: Floats) -> None:
-    with replacing(_path(folder, done)) as temporary, temporary.open("wb") as file:
-        file.write(scores.data)
-    for old in sorted(folder.glob("scores-*.f64"))[:-_KEPT]:
-        old.unlink(missing_ok=True)
