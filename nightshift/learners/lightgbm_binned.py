@@ -26,7 +26,7 @@ _FILE = f"train.lightgbm-{lgb.__version__}.bin"
 class BinnedRows:
     """The windows of a task as datasets of LightGBM's.
 
-    The bins of the train window are written once, when there is something to go on from.
+    The bins of the train window are written once, when the training has turned out to be a long one.
     """
 
     def __init__(self, task: Task, params: dict[str, Any]) -> None:
@@ -34,7 +34,7 @@ class BinnedRows:
         self._params = params
         self._names = safe_names(task.train.features.column_names)
         self._path = None if task.scratch is None else task.scratch / _FILE
-        self._was_asked = False
+        self._asked = 0
         self._behind = Behind()
 
     def train(self, scores: Floats | None = None) -> lgb.Dataset:
@@ -53,13 +53,13 @@ class BinnedRows:
         return None if part is None else self._dataset(part, train)
 
     def keep(self, train: lgb.Dataset) -> None:
-        """Write the bins, unless they lie there; asked as often as one likes.
+        """Write the bins, unless they lie there, the second time that this is asked: most trainings have ended by then.
 
         Without room for them training goes on, and whoever goes on from it bins the rows again.
         """
-        if self._was_asked or self._path is None or self._path.exists():
+        self._asked += 1
+        if self._asked != 2 or self._path is None or self._path.exists():
             return
-        self._was_asked = True
         try:
             self._behind.write(self._path, lambda temporary: _save(train, temporary))
         except OutsideError as error:

@@ -79,8 +79,8 @@ def test_trees_that_go_on_from_another_models_do_so_in_kept_bins(tmp_path: Path)
     given = replace(weighed("binary"), train=part("binary", SEED + 7), origin=origin)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    declared = recipe(rounds=12, params=RANDOM)
-    resumed = interrupted(replace(given, scratch=scratch), declared, [7])
+    declared = recipe(rounds=16, params=RANDOM)
+    resumed = interrupted(replace(given, scratch=scratch), declared, [11])
     assert bins(scratch).is_file()
     assert text_of(resumed, tmp_path / "resumed") == text_of(whole(given, declared), tmp_path / "whole")
 
