@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect.runtime import flow_run
 
+from nightshift.checkpoints.unfinished import unfinished
 from nightshift.errors import RequestError
 from nightshift.records import format_time
 from nightshift.settings import Settings
@@ -29,14 +30,21 @@ def as_of_run(as_of: datetime | None) -> datetime:
     return moment(as_of, flow_run.get_scheduled_start_time())
 
 
+def as_of_training(project: Project, as_of: datetime | None, *, fresh: bool) -> datetime:
+    """As-of of a training; by default that of one that was cut short within the last day, else that of the run."""
+    begun = None if as_of is not None or fresh else unfinished(project, Settings())
+    return as_of_run(as_of) if begun is None else begun.as_of
+
+
 def training_run_name() -> str:
     """`train PROJECT WINDOW`, as the Prefect UI lists it."""
     given = _given()
     try:
-        window = declared(given["project"]).split_before(as_of_run(given.get("as_of"))).whole
+        spec = declared(given["project"])
+        now = as_of_training(spec, given.get("as_of"), fresh=given.get("fresh", False))
     except RequestError:  # the flow itself tells what is wrong, and better
         return f"train {given['project']}"
-    return f"train {given['project']} {window}"
+    return f"train {given['project']} {spec.split_before(now).whole}"
 
 
 def window_run_name() -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import datetime
 
 from prefect import flow
 
-from flows.declared import as_of_run, declared, training_run_name
+from flows.declared import as_of_training, declared, training_run_name
 from flows.parameters import ProjectName
+from nightshift.checkpoints.unfinished import under_way
 from nightshift.dataset.stage import fingerprint_of
 from nightshift.evaluation.evaluate import deciding_metric
 from nightshift.locks import only_one
@@ -31,10 +33,14 @@ def train(
 
     Args:
         project: a folder under projects/.
-        as_of: the moment the run pretends is now; by default the last full hour.
+        as_of: the moment the run pretends is now; by default that of a training that was cut short, else the last full
+            hour.
         fresh: begin at the beginning, whatever an earlier training that was cut short has left.
     """
-    return train_as_of(declared(project), as_of_run(as_of), fresh=fresh)
+    spec = declared(project)
+    now = as_of_training(spec, as_of, fresh=fresh)
+    with nullcontext() if as_of is not None else under_way(spec, now, Settings()):
+        return train_as_of(spec, now, fresh=fresh)
 
 
 def train_as_of(spec: Project, now: datetime, *, fresh: bool = False) -> tuple[ModelVersion, bool]:

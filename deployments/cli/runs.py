@@ -32,7 +32,14 @@ def validate(
 @app.command()
 def train(
     project: Project,
-    as_of: AsOf = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="The moment the run pretends is now, UTC: 2013-09-01, or 2013-09-01T02:00. "
+            "Default: that of a training that was cut short within a day, else the last full hour.",
+        ),
+    ] = None,
     fresh: Annotated[
         bool,
         typer.Option(

@@ -73,6 +73,27 @@ def killed_in_training(project: str, home: Path, api: str, **environment: str) -
 
 
 @pytest.mark.timeout(180)
+def test_a_new_run_goes_on_with_the_training_of_one_that_crashed(
+    make_project: MakeProject, run_cli: RunCli, prefect_api: str, home: Path
+) -> None:
+    project = make_project("binary", 8_000, name="again", learner=LEARNER)
+    process = begin(due_run(prefect_api, project.name), home, prefect_api)
+    wait_for_checkpoint(process, home / "store")
+    process.kill()
+    process.wait()
+
+    # Its own hour would be years later, and there are no such rows.
+    done = run_cli("train", project.name)
+    assert done.code == 0, done.stderr
+    assert done.json["as_of"] == "2024-03-01T00:00:00+00:00"
+    assert done.json["resumed_from"] is not None
+    assert "going on as of 2024-03-01, where a training was cut short" in done.stderr
+    # It is done now: another one begins at its own hour.
+    later = run_cli("train", project.name)
+    assert (later.code, "has no rows" in later.json["error"]) == (3, True), later
+
+
+@pytest.mark.timeout(180)
 def test_a_training_goes_on_on_another_machine_with_the_same_store(
     make_project: MakeProject, run_cli: RunCli, prefect_api: str, home: Path, fresh_mlflow: Path
 ) -> None:
