@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from nightshift.errors import DataRefusedError, RequestError
@@ -14,7 +13,6 @@ from nightshift.trained import ModelVersion
 from registry.lineage import CHANGES, code_commit, environment
 from registry.origin import origin_again
 from registry.run import DECLARATION, ENVIRONMENT, SQL
-from registry.tracking import local_folder, mlflow_faults
 from registry.versions import Versions
 
 _ABSENT = "not there"
@@ -31,11 +29,11 @@ def recorded(project: str, wanted: str, settings: Settings) -> Recorded:
     """
     versions = Versions.of(project, settings)
     version = versions.chosen(wanted)
-    folder = _folder(versions, version)
-    then = json.loads(_text(folder / ENVIRONMENT))
+    then = json.loads(_text(versions, version, ENVIRONMENT))
     declared = declaration_of(
-        json.loads(_text(folder / DECLARATION)), _text(folder / SQL), where=str(folder / DECLARATION)
-    )
+        json.loads(_text(versions, version, DECLARATION)), _text(versions, version, SQL),
+        where=f"run {version.run_id}: {DECLARATION}",
+    )  # fmt: skip
     origin = None if version.origin is None else origin_again(version.origin, settings)
     return Recorded(
         version,
@@ -47,20 +45,13 @@ def recorded(project: str, wanted: str, settings: Settings) -> Recorded:
     )  # fmt: skip
 
 
-def _folder(versions: Versions, version: ModelVersion) -> Path:
-    with mlflow_faults(versions.settings):
-        uri = versions.client.get_run(version.run_id).info.artifact_uri
-    return local_folder(uri, versions.settings)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+def _text(versions: Versions, version: ModelVersion, name: str) -> str:
+    if not versions.has(version, name):
         raise DataRefusedError(
-            f"the version has no {path.name}, which says how it was made", where=str(path),
+            f"the version has no {name}, which says how it was made", where=f"run {version.run_id}",
             remedy="restore the file among the artifacts of the version's run",
-        ) from error  # fmt: skip
+        )  # fmt: skip
+    return versions.artifact(version, name).read_text(encoding="utf-8")
 
 
 def _of_environment(then: dict[str, Any]) -> list[Difference]:

@@ -88,18 +88,17 @@ class Versions:
 
     def folder(self, version: ModelVersion) -> Path:
         """The native files of the live model of `version`, on local disk."""
-        return self._files(version, f"{MODEL_ARTIFACT}/{MODEL_DATA}")
+        return self.artifact(version, f"{MODEL_ARTIFACT}/{MODEL_DATA}")
 
     def evaluated_folder(self, version: ModelVersion) -> Path:
         """The native files of the model that was evaluated: the live one's, unless a refitted model is live."""
         if not version.is_refitted:
             return self.folder(version)
-        return self._files(version, EVALUATED_ARTIFACT)
+        return self.artifact(version, EVALUATED_ARTIFACT)
 
     def is_monitored(self, version: ModelVersion) -> bool:
         """Whether `version` was registered with what monitoring measures it against."""
-        with mlflow_faults(self.settings):
-            return any(one.path == MONITORING for one in self.client.list_artifacts(version.run_id))
+        return self.has(version, MONITORING)
 
     def monitoring_files(self, version: ModelVersion) -> Path:
         """The folder with what monitoring measures `version` against: `profile.json` and `performance.json`.
@@ -107,7 +106,7 @@ class Versions:
         Raises:
             OutsideError: the version was made before there were such files.
         """
-        return self._files(version, MONITORING)
+        return self.artifact(version, MONITORING)
 
     def scorer(self, version: ModelVersion) -> Scorer:
         """The live model of `version`, its checksums verified.
@@ -125,8 +124,13 @@ class Versions:
         """
         return Scorer.load(self.evaluated_folder(version))
 
-    def _files(self, version: ModelVersion, path: str) -> Path:
-        """A folder of the version's run. Its own address is asked for: MLflow copies whatever is called `runs:/`."""
+    def has(self, version: ModelVersion, name: str) -> bool:
+        """Whether the version's run has a file or folder of this name, at the top of its artifacts."""
+        with mlflow_faults(self.settings):
+            return any(one.path == name for one in self.client.list_artifacts(version.run_id))
+
+    def artifact(self, version: ModelVersion, path: str) -> Path:
+        """A file or folder of the version's run, by the run's own address: MLflow copies what is called `runs:/`."""
         with mlflow_faults(self.settings):
             root = self.client.get_run(version.run_id).info.artifact_uri
         return local_folder(f"{root}/{path}", self.settings)

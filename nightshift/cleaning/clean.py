@@ -63,17 +63,18 @@ def clean(
         OutsideError: something cannot be removed.
     """
     lake = Lake.of(project, settings)
+    tables = tables_of(lake)
     with ExitStack() as held:
         for activity in _LONG_RUNS:
             held.enter_context(only_one(activity, project, settings))
         freed = {
             table: vacuum(lake, table, needed if table == "dataset" else (), older_than, dry_run=dry_run)
-            for table in tables_of(lake)
+            for table in tables
             if needed or table != "dataset"
         }
         freed["checkpoints"] = _checkpoints(project, older_than, settings, dry_run=dry_run)
         freed["scratch"] = _scratch(project, older_than, settings, dry_run=dry_run)
-    if not needed and "dataset" in tables_of(lake):
+    if not needed and "dataset" in tables:
         logger.warning(
             "gc: no version of %s is registered in %s: all rows of its dataset are kept",
             project, settings.tracking_uri,
@@ -90,8 +91,9 @@ def _checkpoints(project: str, older_than: timedelta, settings: Settings, *, dry
     for name in store.names(f"{CHECKPOINTS}/{project}"):
         runs.setdefault(name.rpartition("/")[0], []).append(name)
     for names in runs.values():
-        if _is_old(max(store.written_at(name) for name in names), older_than):
-            freed += Freed(files=len(names), bytes=sum(len(store.read(name)) for name in names))
+        found = [store.about(name) for name in names]
+        if _is_old(max(one.written_at for one in found), older_than):
+            freed += Freed(files=len(names), bytes=sum(one.bytes for one in found))
             for name in names if not dry_run else ():
                 store.remove(name)
     return freed

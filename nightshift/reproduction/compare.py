@@ -73,8 +73,9 @@ def compare(recorded: Recorded, again: Candidate, settings: Settings) -> Reprodu
 def _with_difference(
     found: Reproduction, recorded: Recorded, what: str, folders: tuple[Path, Path], settings: Settings
 ) -> Reproduction:
-    then, now = (_measured(recorded, folder, settings) for folder in folders)
-    shas = [read_manifest(folder).model_sha256[:16] for folder in folders]
+    scorers = [Scorer.load(folder) for folder in folders]
+    then, now = (_measured(recorded, scorer, settings) for scorer in scorers)
+    shas = [scorer.manifest.model_sha256[:16] for scorer in scorers]
     told = [Difference(what=f"{what} (SHA-256)", then=shas[0], now=shas[1])]
     was, is_now = then.metrics(recorded.project), now.metrics(recorded.project)
     told += [
@@ -95,7 +96,7 @@ def _with_difference(
     )
 
 
-def _measured(recorded: Recorded, folder: Path, settings: Settings) -> Measured:
+def _measured(recorded: Recorded, scorer: Scorer, settings: Settings) -> Measured:
     snapshot = recorded.snapshot
     holdout = recorded.project.split_before(snapshot.as_of).holdout
-    return measure(recorded.project, Scorer.load(folder), snapshot, holdout, settings)
+    return measure(recorded.project, scorer, snapshot, holdout, settings)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nightshift.atomic import disk_faults, replacing
 from nightshift.errors import OutsideError
+from nightshift.store.protocol import About
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,11 @@ class LocalStore:
         except OSError as error:
             raise OutsideError(f"cannot read: {error.strerror}", where=str(path)) from error
 
-    def written_at(self, name: str) -> datetime:
-        """See `Store.written_at`."""
+    def about(self, name: str) -> About:
+        """See `Store.about`."""
         try:
-            return datetime.fromtimestamp((self.root / name).stat().st_mtime, UTC)
+            found = (self.root / name).stat()
+            return About(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
         except FileNotFoundError as error:
             raise KeyError(name) from error
 

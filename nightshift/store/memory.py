@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from nightshift.store.protocol import About
+
 
 @dataclass(frozen=True)
 class MemoryStore:
@@ -22,11 +24,9 @@ class MemoryStore:
         """See `Store.read`."""
         return self.contents[name]
 
-    def written_at(self, name: str) -> datetime:
-        """See `Store.written_at`."""
-        if name not in self.contents:
-            raise KeyError(name)
-        return self.moments[name]
+    def about(self, name: str) -> About:
+        """See `Store.about`."""
+        return About(len(self.contents[name]), self.moments[name])
 
     def names(self, folder: str) -> list[str]:
         """See `Store.names`."""

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+
+@dataclass(frozen=True)
+class About:
+    """What a store knows of a name: the bytes of its content, and when it was written last, UTC."""
+
+    bytes: int
+    written_at: datetime
 
 
 class Store(Protocol):
@@ -26,8 +35,8 @@ class Store(Protocol):
         """
         ...
 
-    def written_at(self, name: str) -> datetime:
-        """When `name` was written last, UTC.
+    def about(self, name: str) -> About:
+        """How large `name` is, and when it was written; its content is not read.
 
         Raises:
             KeyError: there is nothing.

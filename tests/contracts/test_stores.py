@@ -27,9 +27,10 @@ def test_what_is_written_is_read(store: Store) -> None:
 def test_it_is_known_when_something_was_written(store: Store) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)  # file systems have coarser clocks
     store.write("a/1", b"x")
-    assert before < store.written_at("a/1") <= datetime.now(UTC)
+    assert before < store.about("a/1").written_at <= datetime.now(UTC)
+    assert store.about("a/1").bytes == 1
     with pytest.raises(KeyError):
-        store.written_at("a/2")
+        store.about("a/2")
 
 
 def test_names_are_sorted_and_of_one_folder(store: Store) -> None:

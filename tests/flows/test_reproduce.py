@@ -143,9 +143,16 @@ def test_what_cannot_be_made_again_is_told(make_project: MakeProject, run_cli: R
     project = make_project("binary", name="lost")
     unknown = run_cli("reproduce", project.name, "champion")
     assert (unknown.code, "has no champion yet" in unknown.json["error"]) == (2, True)
-    run_cli("train", project.name, *AS_OF)
+    version = run_cli("train", project.name, *AS_OF).json
     unknown = run_cli("reproduce", project.name, "7")
     assert (unknown.code, unknown.json["valid"]) == (2, ["1"])
+
+    declared = run_folder(home, project.name, version["run_id"]) / "project.json"
+    text = declared.read_text()
+    declared.unlink()
+    unsaid = run_cli("reproduce", project.name, "1")
+    assert (unsaid.code, "has no project.json" in unsaid.json["error"]) == (3, True), unsaid
+    declared.write_text(text)
 
     (file,) = DeltaTable(home / "store" / "lake" / project.name / "dataset").file_uris()
     Path(file).unlink()
