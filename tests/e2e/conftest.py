@@ -14,6 +14,7 @@ import pytest
 from filelock import FileLock
 
 from tests.conftest import SmallProject, cli_command, cli_environment, declare_project
+from tests.homes import readdress
 
 _REGISTRY = {
     "model_versions": "SELECT name, version, run_id FROM model_versions ORDER BY 1, 2",
@@ -65,7 +66,7 @@ def trained(home: Path, trained_place: Path) -> SmallProject:
     (place / "projects").rmdir()
     for part in ("home", "projects", "data"):
         shutil.copytree(trained_place / part, place / part)
-    _readdress(home / "mlflow.db", trained_place, place)
+    readdress(home / "mlflow.db", trained_place, place)
     name = "small-binary"
     return SmallProject(name, "binary", place / "projects" / name, place / "data" / name)
 
@@ -80,19 +81,5 @@ def variables(place: Path) -> Mapping[str, str]:
 
 
 def _move(old: Path, new: Path) -> None:
-    _readdress(old / "home" / "mlflow.db", old, new)
+    readdress(old / "home" / "mlflow.db", old, new)
     old.rename(new)
-
-
-def _readdress(database: Path, old: Path, new: Path) -> None:
-    """Replace one folder by another wherever MLflow's database names it."""
-    with closing(sqlite3.connect(database)) as connection, connection:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        for (table,) in tables:
-            for column in connection.execute(f"PRAGMA table_info({table})").fetchall():
-                if column[2].startswith(("VARCHAR", "TEXT")):
-                    connection.execute(
-                        f'UPDATE "{table}" SET "{column[1]}" = replace("{column[1]}", ?, ?) '
-                        f'WHERE instr("{column[1]}", ?)',
-                        (str(old), str(new), str(old)),
-                    )
