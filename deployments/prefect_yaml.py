@@ -14,7 +14,6 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.schemas.deployment_triggers import DeploymentTriggerTypes
 from prefect.exceptions import MissingFlowError, ParameterTypeError, ScriptError
 from prefect.flows import load_flow_from_entrypoint
-from prefect.workers.process import ProcessVariables
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from deployments.schedule import FILE, NIGHTLY, differing, wanted_schedule
@@ -72,6 +71,7 @@ def find_faults(document: Mapping[str, Any], settings: Settings) -> Iterator[Fau
         return
     names = project_names(settings.projects)
     deployments = [one for one in document.get("deployments") or [] if isinstance(one, Mapping)]
+    yield from _pull_faults(document, "pull")
     seen: set[str] = set()
     for place, deployment in enumerate(deployments):
         name = str(deployment.get("name") or "")
@@ -99,9 +99,17 @@ def _unknown_keys(value: Any, model: type[BaseModel], where: str) -> Iterator[Fa
             if key == "triggers":
                 yield from _trigger_faults(part, below)
             elif key == "job_variables":
-                yield from _unknown(part, tuple(ProcessVariables.model_fields), below)
+                yield from _job_variable_faults(part, below)
             elif inner is not None:
                 yield from _unknown_keys(part, inner, below)
+
+
+def _job_variable_faults(variables: Mapping[str, Any], where: str) -> Iterator[Fault]:
+    for name in variables:
+        yield Fault(
+            f"the job variable {name!r} cannot be set:", f"{where}.{name}",
+            remedy="runs start in the worker's folder with its environment; set it before `nightshift up`",
+        )  # fmt: skip
 
 
 def _unknown(value: Any, valid: tuple[str, ...], where: str) -> Iterator[Fault]:
@@ -139,7 +147,13 @@ def _trigger_faults(trigger: Any, where: str) -> Iterator[Fault]:
     yield from _unknown(trigger, tuple(model.model_fields), where)
 
 
+def _pull_faults(section: Mapping[str, Any], where: str) -> Iterator[Fault]:
+    if section.get("pull"):
+        yield Fault("the worker runs no pull steps;", where, remedy="leave it empty: the code is installed")
+
+
 def _deployment_faults(deployment: Mapping[str, Any], where: str, names: list[str]) -> Iterator[Fault]:
+    yield from _pull_faults(deployment, f"{where}.pull")
     pool = (deployment.get("work_pool") or {}).get("name")
     if pool != POOL:
         yield Fault(

@@ -10,7 +10,6 @@ import signal
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import prefect.logging
 import yaml
@@ -21,8 +20,8 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
-from prefect.workers.process import ProcessWorker
 
+from deployments.stack.declared import DeclaredWorker, job_template
 from deployments.stack.reconcile import reconcile
 from deployments.stack.worker import HEARTBEAT_SECONDS, LOGGING, POOL
 from nightshift.atomic import replacing
@@ -64,23 +63,20 @@ def write_logging(path: Path) -> None:
 
 
 def ensure_pool(client: SyncPrefectClient, folder: Path) -> None:
-    """Make the work pool, or see to it that its runs start in `folder`; what a user changed of it stays."""
-    template = _template(folder)
+    """Make the work pool, or see to it that its runs start in `folder` and that nothing else of them can be set."""
+    template = job_template(folder)
     try:
         known = client.read_work_pool(POOL)
     except ObjectNotFound:
         client.create_work_pool(
             WorkPoolCreate(
-                name=POOL, type=ProcessWorker.type, base_job_template=template,
+                name=POOL, type=DeclaredWorker.type, base_job_template=template,
                 description="Runs of Nightshift's deployments, as processes of this machine.",
             )
         )  # fmt: skip
         return
-    kept = dict(known.base_job_template) or template
-    working_dir = kept.get("variables", {}).get("properties", {}).get("working_dir")
-    if working_dir is not None and working_dir.get("default") != str(folder):
-        working_dir["default"] = str(folder)
-        client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=kept))
+    if known.base_job_template != template:
+        client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template))
 
 
 def zombie_automation() -> AutomationCore:
@@ -122,7 +118,7 @@ def ensure_automation(client: SyncPrefectClient, wanted: AutomationCore) -> None
 
 
 async def _work(limit: int) -> None:
-    worker = ProcessWorker(
+    worker = DeclaredWorker(
         work_pool_name=POOL, name=f"{POOL}@{platform.node()}", limit=limit, create_pool_if_not_found=False
     )
     task = asyncio.current_task()
@@ -130,12 +126,6 @@ async def _work(limit: int) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with suppress(asyncio.CancelledError):
         await worker.start(with_healthcheck=True)
-
-
-def _template(folder: Path) -> dict[str, Any]:
-    template: dict[str, Any] = ProcessWorker.get_default_base_job_template()
-    template["variables"]["properties"]["working_dir"]["default"] = str(folder)
-    return template
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ RIGHT: dict[str, Any] = {
         {
             "name": "nightly",
             "entrypoint": "flows.train.train",
-            "work_pool": {"name": "nightshift", "job_variables": {"env": {"A": "b"}}},
+            "work_pool": {"name": "nightshift", "job_variables": {}},
             "concurrency_limit": {"limit": 4, "collision_strategy": "ENQUEUE"},
             "schedules": [
                 {
@@ -101,11 +101,6 @@ def test_what_is_right_is_accepted(settings: Settings, tmp_path: Path) -> None:
         (changed(*NIGHTLY, entry_point="x"), "deployments.nightly", "entrypoint"),
         (changed(*NIGHTLY, "work_pool", pool="x"), "deployments.nightly.work_pool", ""),
         (
-            changed(*NIGHTLY, "work_pool", "job_variables", workin_dir="x"),
-            "deployments.nightly.work_pool.job_variables",
-            "working_dir",
-        ),
-        (
             changed(*NIGHTLY, "concurrency_limit", colision_strategy="x"),
             "deployments.nightly.concurrency_limit",
             "collision_strategy",
@@ -153,6 +148,18 @@ def test_an_unknown_key_is_refused_with_the_nearest_valid_one(
         (changed(*NIGHTLY, name="train"), ["this name"]),
         (changed(*NIGHTLY, "work_pool", name="other"), ["work pool is 'other'"]),
         (changed(*NIGHTLY, "concurrency_limit", collision_strategy="QUEUE"), ["QUEUE", "ENQUEUE"]),
+        (
+            changed(*NIGHTLY, "work_pool", "job_variables", env={"A": "b"}),
+            ["nightly.work_pool.job_variables.env", "cannot be set", "before `nightshift up`"],
+        ),
+        (
+            changed(pull=[{"prefect.deployments.steps.run_shell_script": {"script": "id"}}]),
+            ["pull", "no pull"],
+        ),
+        (
+            changed(*NIGHTLY, pull=[{"prefect.deployments.steps.set_working_directory": {"directory": "/"}}]),
+            ["deployments.nightly.pull", "no pull steps"],
+        ),
         (changed(deployments=3), ["deployments"]),
         ("- 1\n", ["declares nothing"]),
         ("a: [\n", ["no YAML"]),

@@ -212,7 +212,8 @@ def test_the_worker_knows_its_home_wherever_its_runs_start(stack: Settings) -> N
     assert environment["PREFECT_API_URL"] == ensure_prefect(stack)
     pool = json.loads(get(f"{ensure_prefect(stack)}/work_pools/nightshift")[1])
     assert pool["type"] == "process"
-    assert Path(pool["base_job_template"]["variables"]["properties"]["working_dir"]["default"]).is_absolute()
+    assert pool["base_job_template"]["variables"]["properties"] == {}
+    assert Path(pool["base_job_template"]["job_configuration"]["working_dir"]).is_absolute()
 
 
 @pytest.mark.slow
