@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from deployments.schedule import FILE
 from deployments.screen import Screen
 from deployments.stack import ensure_prefect, status, up
 from deployments.stack.clients import client_defaults
-from nightshift.errors import OutsideError
+from nightshift.errors import OutsideError, RequestError
 from nightshift.settings import Settings, set_defaults
 
 _SECONDS = 300
@@ -42,10 +43,30 @@ def deploy_all(screen: Screen) -> None:
 
 def _ensure_worker(settings: Settings, report: Any) -> None:
     """Start the stack unless its worker runs; where the server is somebody else's, workers are too."""
-    if any(service.name == "worker" and not service.healthy for service in status(settings)):
+    worker = next((service for service in status(settings) if service.name == "worker"), None)
+    if worker is None:
+        return
+    if not worker.healthy:
         from registry.tracking import prepare
 
         up(settings, report, prepare_mlflow=prepare)
+    elif worker.pid is not None:
+        _require_folder(worker.pid)
+
+
+def _require_folder(worker: int) -> None:
+    """See to it that the worker reads the same prefect.yaml: it runs only what the one of its own folder declares."""
+    import psutil
+
+    try:
+        folder = Path(psutil.Process(worker).cwd())
+    except psutil.NoSuchProcess:  # ended meanwhile; `status` tells
+        return
+    if folder != Path.cwd():
+        raise RequestError(
+            "the worker was started in another folder, and runs what the prefect.yaml there declares",
+            where=str(folder), remedy="deploy from there, or call `nightshift down` first",
+        )  # fmt: skip
 
 
 def _prefect_deploy() -> None:
