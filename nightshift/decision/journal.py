@@ -147,10 +147,10 @@ class Journal:
         return rows
 
     def _replacement(self, as_of: datetime, mark: str) -> Replacement:
-        """Of the one moment `as_of`, in a table whose rows outlive a change of its columns."""
+        """Of the one moment `as_of`."""
         moment = as_of.astimezone(UTC)
         window = Window(start=moment, end=moment + timedelta(microseconds=1))
-        return Replacement(window, "as_of", mark, keeps_rows=True)
+        return Replacement(window, "as_of", mark)
 
 
 def _row_of(night: Night) -> dict[str, Any]:

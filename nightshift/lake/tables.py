@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from nightshift.atomic import disk_faults
-from nightshift.engine import quote, quote_text
 from nightshift.errors import DataRefusedError, OutsideError, RequestError, TransientError
-from nightshift.records import Window
+from nightshift.lake.evolve import cast_rows, evolved
+from nightshift.lake.log import Commit, commits
+from nightshift.lake.replacement import Replacement
+from nightshift.lake.stream import streamed
 from nightshift.settings import Settings
 from nightshift.sources.location import locate
+
+__all__ = ["Lake", "Replacement"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,55 +37,6 @@ _CONFIGURATION: Mapping[str, str | None] = {
 _LOOK_BACK = 50
 # Commits after which the table has the rows that it had before.
 _HOUSEKEEPING = ("VACUUM START", "VACUUM END", "OPTIMIZE")
-
-
-@dataclass(frozen=True)
-class Replacement:
-    """The rows of a window that are to be replaced, and the marks that the commit carries.
-
-    Attributes:
-        window: on `time_column`, half-open.
-        digest: a mark of the new rows; a window that already holds them is left alone.
-        where: further equalities that the replaced rows satisfy, such as the model version.
-        keeps_rows: a table whose columns changed keeps its rows, with nulls in the new ones, instead of starting anew.
-    """
-
-    window: Window
-    time_column: str
-    digest: str
-    where: Mapping[str, str | int] = field(default_factory=dict)
-    keeps_rows: bool = False
-
-    @property
-    def predicate(self) -> str:
-        """The rows replaced, as SQL over the table."""
-        column = quote(self.time_column)
-        parts = [
-            f"{column} >= '{self.window.start.isoformat()}'",
-            f"{column} < '{self.window.end.isoformat()}'",
-        ]
-        for name, value in self.where.items():
-            literal = str(value) if isinstance(value, int) else quote_text(value)
-            parts.append(f"{quote(name)} = {literal}")
-        return " AND ".join(parts)
-
-    @property
-    def marks(self) -> dict[str, str]:
-        """What the commit says of itself."""
-        return {
-            "nightshift.start": self.window.start.isoformat(),
-            "nightshift.end": self.window.end.isoformat(),
-            "nightshift.where": json.dumps(dict(self.where), sort_keys=True),
-            "nightshift.digest": self.digest,
-        }
-
-    def is_apart_from(self, marks: Mapping[str, object]) -> bool:
-        """Whether the commit with these marks surely touched none of the rows that this one replaces."""
-        if "nightshift.start" not in marks:
-            return False
-        start, end = (datetime.fromisoformat(str(marks[f"nightshift.{name}"])) for name in ("start", "end"))
-        other = json.loads(str(marks["nightshift.where"]))
-        return end <= self.window.start or self.window.end <= start or other != dict(self.where)
 
 
 @dataclass(frozen=True)
@@ -127,25 +83,40 @@ class Lake:
         Raises:
             RequestError: no such table or version.
         """
-        return [file for file in self._at(table, version).file_uris() if not Path(file).is_file()]
+        uri = self.uri(table)
+        return [str(Path(uri, file["path"])) for file in _missing(self._at(table, version), uri)]
 
     def replace(self, table: str, rows: pa.RecordBatchReader, change: Replacement) -> int:
         """Put `rows` in the place of the window's rows, in one commit; returns the version that holds them.
 
-        Nothing is committed when the window's newest commit put the same rows there.
+        Nothing is committed when the window's newest commit put the same rows there. Columns that are new are added,
+        and types widened where no value changes by it; whatever else has changed is refused.
 
         Raises:
-            DataRefusedError: a row is not of the table's types.
+            DataRefusedError: the rows do not fit the rows that stay; the error names the column and both types.
             TransientError: another writer changed the same rows at the same time.
             OutsideError: the store cannot be written.
         """
         handle = self._open(table)
-        if handle is not None and self._holds(handle, change):
+        uri = self.uri(table)
+        if handle is not None and self._mend(table, handle, change):
             logger.info("lake: %s already holds these rows at version %d", table, handle.version())
             return handle.version()
-        uri = self.uri(table)
         with _write_faults(uri):
             return self._write(handle, uri, rows, change)
+
+    def holds(self, table: str, version: int, change: Replacement) -> bool:
+        """Whether `table` at `version` holds the rows of `change`, and all their files are there."""
+        newest = self.version(table)
+        if newest is None or version > newest or not self._holds(table, version, change):
+            return False
+        gone = _missing(self._at(table, version), self.uri(table))
+        return not any(_may_hold(file, change) for file in gone)
+
+    def commits(self, table: str) -> Iterator[Commit]:
+        """The commits of `table`, newest first; none of a table that is not there."""
+        newest = self.version(table)
+        return iter(()) if newest is None else commits(self.uri(table), newest)
 
     def compact(self, table: str, files: int) -> None:
         """Merge the files of `table` when it has more than `files`, in one commit; its rows stay the same.
@@ -166,31 +137,46 @@ class Lake:
     def _write(
         self, handle: DeltaTable | None, uri: str, rows: pa.RecordBatchReader, change: Replacement
     ) -> int:
+        """Write the rows in the table's types: into the window, or with the whole table where a type is widened."""
         properties = CommitProperties(custom_metadata=change.marks)
         if handle is None:
-            Path(uri).parent.mkdir(parents=True, exist_ok=True)
-            write_deltalake(
-                uri, rows, mode="overwrite", configuration=_CONFIGURATION, commit_properties=properties
-            )
-            return DeltaTable(uri).version()
-        has_new_columns = _columns(pa.schema(handle.schema().to_arrow())) != _columns(rows.schema)
-        if has_new_columns and change.keeps_rows:
-            write_deltalake(
-                handle, rows, mode="overwrite", schema_mode="merge", predicate=change.predicate,
-                commit_properties=properties,
-            )  # fmt: skip
-        elif has_new_columns:
-            logger.warning(
-                "lake: the columns of %s changed; it starts anew, older versions stay readable", uri
-            )
-            write_deltalake(
-                handle, rows, mode="overwrite", schema_mode="overwrite", commit_properties=properties
-            )
-        else:
-            write_deltalake(
-                handle, rows, mode="overwrite", predicate=change.predicate, commit_properties=properties
-            )
+            return self._create(uri, rows, properties)
+        known = pa.schema(handle.schema().to_arrow())
+        kept = change.others(known)
+        found = evolved(known, rows.schema, lambda name: _is_unused(handle, name, kept), uri)
+        batches = cast_rows(rows, found.schema, uri)
+        if found.widened:
+            logger.info("lake: %s is written again, with wider %s", uri, ", ".join(found.widened))
+            stay = cast_rows(handle.to_pyarrow_dataset().to_batches(filter=kept), found.schema, uri)
+            with streamed(chain(stay, batches), found.schema) as reader:
+                # The predicate makes it a conflict when another process has written since.
+                write_deltalake(
+                    handle, reader, mode="overwrite", schema_mode="overwrite", predicate="true",
+                    commit_properties=properties,
+                )  # fmt: skip
+            return handle.version()
+        merged: Literal["merge"] | None = "merge" if found.added else None
+        with streamed(batches, found.schema) as reader:
+            if change.time_column in known.names:
+                write_deltalake(
+                    handle, reader, mode="overwrite", schema_mode=merged, predicate=change.predicate,
+                    commit_properties=properties,
+                )  # fmt: skip
+            else:  # no row of the table lies in a window of a column that it has not: there is nothing to replace
+                write_deltalake(
+                    handle, reader, mode="append", schema_mode=merged, commit_properties=properties
+                )
         return handle.version()
+
+    def _create(self, uri: str, rows: pa.RecordBatchReader, properties: CommitProperties) -> int:
+        """Make the table; where another process made it meanwhile, its rows stay."""
+        Path(uri).parent.mkdir(parents=True, exist_ok=True)
+        found = evolved(pa.schema([]), rows.schema, lambda _: True, uri)
+        with streamed(cast_rows(rows, found.schema, uri), found.schema) as reader:
+            write_deltalake(
+                uri, reader, mode="error", configuration=_CONFIGURATION, commit_properties=properties
+            )
+        return 0
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
         uri = self.uri(table)
@@ -205,16 +191,47 @@ class Lake:
                 return None
             raise OutsideError(f"the table cannot be opened: {error}", where=uri) from error
 
-    def _holds(self, handle: DeltaTable, change: Replacement) -> bool:
-        """Whether the newest commit that touched these rows is the one that put `change` there."""
-        for commit in handle.history(_LOOK_BACK):
-            if commit.get("operation") in _HOUSEKEEPING:
+    def _mend(self, table: str, handle: DeltaTable, change: Replacement) -> bool:
+        """Whether the window holds these rows already; files of it that are gone are struck from the table first."""
+        gone = _missing(handle, self.uri(table))
+        if any(_may_hold(file, change) for file in gone):
+            logger.warning(
+                "lake: %d files of %s are gone, such as %s: what they held of other windows is to be written again",
+                len(gone), table, gone[0]["path"],
+            )  # fmt: skip
+            with _write_faults(self.uri(table)):
+                handle.repair()
+            return False
+        return self._holds(table, handle.version(), change)
+
+    def _holds(self, table: str, version: int, change: Replacement) -> bool:
+        """Whether the newest commit up to `version` that touched these rows is the one that put `change` there."""
+        for commit in islice(commits(self.uri(table), version), _LOOK_BACK):
+            if commit.info.get("operation") in _HOUSEKEEPING:
                 continue
-            if change.marks.items() <= commit.items():
+            if change.made(commit.info):
                 return True
-            if not change.is_apart_from(commit):
+            if not change.is_apart_from(commit.info):
                 return False
         return False
+
+
+def _missing(handle: DeltaTable, uri: str) -> list[dict[str, Any]]:
+    """What the log says of the files that the table consists of and that are gone."""
+    files: list[dict[str, Any]] = pa.table(handle.get_add_actions(flatten=True)).to_pylist()
+    return [file for file in files if not Path(uri, file["path"]).is_file()]
+
+
+def _may_hold(file: dict[str, Any], change: Replacement) -> bool:
+    """Whether a file may hold rows of the window, as far as the log tells."""
+    least, most = (file.get(f"{end}.{change.time_column}") for end in ("min", "max"))
+    return least is None or most is None or (least < change.window.end and most >= change.window.start)
+
+
+def _is_unused(handle: DeltaTable, column: str, kept: pc.Expression) -> bool:
+    """Whether a column holds nothing but nulls in the rows that stay."""
+    rows = handle.to_pyarrow_dataset().scanner(columns=[column], filter=kept & pc.field(column).is_valid())
+    return int(rows.count_rows()) == 0
 
 
 @contextmanager
@@ -228,13 +245,13 @@ def _write_faults(uri: str) -> Iterator[None]:
                 f"another process changed the same rows: {error}", where=uri, remedy="run it again"
             ) from error
         except DeltaError as error:
+            if "already exists" in str(error):
+                raise TransientError(
+                    "another process made the table at the same time", where=uri, remedy="run it again"
+                ) from error
             raise _outside(error, uri) from error
         except pa.ArrowException as error:
             raise DataRefusedError(f"the rows do not fit the table: {error}", where=uri) from error
-
-
-def _columns(schema: pa.Schema) -> dict[str, str]:
-    return {field.name: str(field.type) for field in schema}
 
 
 def _outside(error: DeltaError, uri: str) -> OutsideError:

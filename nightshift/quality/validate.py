@@ -86,17 +86,23 @@ class Inspection:
         )
 
     def refuse_duplicates(self) -> None:
-        """Raise DataRefusedError when two rows share a key: one row is one prediction."""
-        keys = quote_all(self.project.dataset.key)
-        twice = self.connection.sql(
-            f"SELECT {keys}, count(*) AS n FROM staged GROUP BY {keys} HAVING count(*) > 1 ORDER BY ALL"
+        """Raise DataRefusedError when two rows share a key: one row is one prediction.
+
+        A null is no key: such rows are quarantined, however many there are.
+        """
+        names = self.project.dataset.key
+        keys, whole = quote_all(names), " AND ".join(f"{quote(name)} IS NOT NULL" for name in names)
+        shown = ", ".join(f"{quote(name)}::VARCHAR" for name in names)
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW twice(shown, n) AS SELECT concat_ws('/', {shown}), count(*) "
+            f"FROM staged WHERE {whole} GROUP BY {keys} HAVING count(*) > 1"
         )
-        total = twice.aggregate("count(*), sum(n)").fetchall()[0]
+        total = self.connection.sql("SELECT count(*), sum(n) FROM twice").fetchall()[0]
         if total[0]:
-            examples = [
-                "/".join(str(part) for part in row[:-1]) + f" ({row[-1]} rows)"
-                for row in twice.limit(_EXAMPLES).fetchall()
-            ]
+            found = self.connection.sql(
+                f"SELECT shown, n FROM twice ORDER BY ALL LIMIT {_EXAMPLES}"
+            ).fetchall()
+            examples = [f"{key} ({rows} rows)" for key, rows in found]
             raise DataRefusedError(
                 f"{total[0]} keys occur more than once ({int(total[1])} rows), such as {', '.join(examples)}",
                 where=f"project {self.project.name}: dataset.key {list(self.project.dataset.key)}",
@@ -196,10 +202,11 @@ def validate(
         mark = digest(
             staged.fingerprint, project.quality.model_dump(mode="json"), inspection.contract.columns
         )
-        if report.refused or lake.version("quarantine") is not None:
-            lake.replace("quarantine", inspection.refused(), Replacement(staged.window, "event_time", mark))
+        # The dataset first: where its table refuses the rows, nothing of them is written.
         change = Replacement(staged.window, project.dataset.event_time, mark)
         version = lake.replace("dataset", inspection.accepted(), change)
+        if report.refused or lake.version("quarantine") is not None:
+            lake.replace("quarantine", inspection.refused(), Replacement(staged.window, "event_time", mark))
         inspection.contract.record(lake)
     cost = meter.so_far()
     snapshot = Snapshot(

@@ -111,16 +111,6 @@ def test_another_models_rows_of_the_window_stay(lake: Lake) -> None:
     assert [(value, model) for _, value, model in content(lake)] == [(1, 1), (3, 2)] * 4
 
 
-def test_other_columns_start_the_table_anew_and_keep_what_was(lake: Lake) -> None:
-    put(lake, 0, 2, 1)
-    before = content(lake, 0)
-    wider = rows(4, 5, 9).read_all().append_column("extra", pa.array(["a", "b"]))
-    version = lake.replace("t", wider.to_reader(), Replacement(days(4, 5), "at", "wider"))
-    assert lake.read("t", version).to_table().num_rows == 2
-    assert "extra" in lake.read("t", version).schema.names
-    assert content(lake, 0) == before
-
-
 def test_the_log_keeps_every_version(lake: Lake) -> None:
     put(lake, 0, 1, 1)
     configuration = DeltaTable(lake.uri("t")).metadata().configuration

@@ -184,3 +184,27 @@ def test_what_is_no_rule_is_a_wrong_request(tmp_path: Path, rule: str) -> None:
     with pytest.raises(RequestError, match="the rule") as caught:
         snapshot(world, world.declare(quality={"rules": [rule]}))
     assert "quality.rules" in caught.value.where
+
+
+def test_rows_without_a_key_are_quarantined_however_many_there_are(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    frame = rows_of()
+    frame["city"] = frame["city"].fillna("Ulm")
+    frame.loc[[3, 4, 5], "city"] = None
+    frame.loc[[4, 5], "id"] = 4
+    world.write(frame)
+    made = snapshot(world, world.declare(dataset={"key": ["id", "city"]}))
+    assert counts(made) == {"city is not null": 3}
+    assert (made.rows_in, made.rows) == (len(frame), len(frame) - 3)
+
+
+def test_rows_that_the_table_refuses_leave_no_trace_in_the_quarantine(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.write(rows_of())
+    snapshot(world, world.declare(), days(0, 20))
+    world.write(rows_of().assign(y=lambda frame: frame["y"].where(frame["id"] != 700, 5)))
+    project = world.declare("select * replace (x::varchar as x) from rows")
+    with pytest.raises(DataRefusedError, match="'x' is double in the rows that the table holds, and string"):
+        snapshot(world, project, days(20, 40))
+    assert table(world, "quarantine").empty
+    assert len(table(world, "dataset")) == 600
