@@ -256,6 +256,8 @@ def show_scored(screen: Screen, scored: Scored) -> None:
             ("labels known by now", scored.realised_rows),
             *((f"realised {name}", value) for name, value in scored.realised.items()),
             *((f"{name} never seen in training", count) for name, count in scored.unseen_categories.items()),
+            *((f"{name} beyond float32", count) for name, count in scored.beyond_float32.items()),
+            *((f"{name} null, never so in training", count) for name, count in scored.unlearnt_nulls.items()),
         ],
     )
     screen.say(f"Predictions: {_place(scored.table)} (version {scored.table_version})")

@@ -77,6 +77,8 @@ def predict_report(scored: Scored) -> dict[str, Any]:
         "rows_scored": scored.rows_scored,
         "rows_quarantined": scored.rows_quarantined,
         "unseen_categories": scored.unseen_categories,
+        "beyond_float32": scored.beyond_float32,
+        "unlearnt_nulls": scored.unlearnt_nulls,
         "model_version": scored.model_version,
         "run_id": scored.run_id,
         "table": scored.table,

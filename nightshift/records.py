@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Metrics = dict[str, float | None]
 
@@ -134,7 +134,13 @@ class Snapshot(Record):
 
 
 class Scored(Record):
-    """What one prediction run put into the lake."""
+    """What one prediction run put into the lake.
+
+    Attributes:
+        unseen_categories: how many values of a category the model had never seen, by column.
+        beyond_float32: how many finite numbers of a column are beyond float32, and so are as infinite ones.
+        unlearnt_nulls: how many values of a column are missing though no training row lacked one.
+    """
 
     project: str
     window: Window
@@ -144,6 +150,8 @@ class Scored(Record):
     rows_scored: int
     rows_quarantined: int
     unseen_categories: dict[str, int]
+    beyond_float32: dict[str, int] = Field(default_factory=dict)
+    unlearnt_nulls: dict[str, int] = Field(default_factory=dict)
     table: str
     table_version: int
     realised: Metrics

@@ -12,7 +12,7 @@ from nightshift.scoring.scorer import Scorer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nightshift.learners.protocol import Floats
+    from nightshift.learners.model import Floats
 
 
 class PyfuncModel:

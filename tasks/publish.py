@@ -113,6 +113,14 @@ def publish_scored(project: Project, scored: Scored) -> None:
             {"measure": f"values of {name} never seen in training", "value": f"{count:,}"}
             for name, count in scored.unseen_categories.items()
         ),
+        *(
+            {"measure": f"values of {name} beyond float32, taken as infinite", "value": f"{count:,}"}
+            for name, count in scored.beyond_float32.items()
+        ),
+        *(
+            {"measure": f"nulls of {name}, which had none in training", "value": f"{count:,}"}
+            for name, count in scored.unlearnt_nulls.items()
+        ),
     ]
     create_table_artifact(
         key=_key(project.name, "predictions"),

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightshift.dataset.float32 import count_beyond
 from nightshift.dataset.images import AT_ONCE_BYTES, decode
 from nightshift.errors import DataRefusedError, RequestError
 
@@ -49,10 +50,16 @@ class Feature:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Rows as float32 columns (images: as pixels), and how many values of each category were never seen in training."""
+    """Rows as float32 columns (images: as pixels), and what was noticed of their values, by column.
+
+    Attributes:
+        unseen: how many values of a category were never seen in training.
+        beyond: how many finite numbers are beyond the range of float32, and so are as infinite ones.
+    """
 
     rows: pa.Table
     unseen: Mapping[str, int]
+    beyond: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -102,18 +109,28 @@ class Encoder:
             DataRefusedError: a feature's column is missing or of another kind, or a value is no image.
         """
         unseen: Counter[str] = Counter()
+        beyond: Counter[str] = Counter()
+        self._refuse_lacking(rows)
         columns = []
         for feature in self.features:
-            if feature.name not in rows.schema.names:
-                raise DataRefusedError(
-                    f"the rows lack the column {feature.name!r}, which the model was trained on",
-                    valid=self.names, remedy="give the model the columns of its own dataset.sql",
-                )  # fmt: skip
             column = rows[feature.name]
-            columns.append(
-                _decode(rows, feature, key) if feature.kind == "image" else _encode(column, feature, unseen)
-            )
-        return Encoded(pa.table(columns, names=self.names), dict(unseen))
+            match feature.kind:
+                case "image":
+                    columns.append(_decode(rows, feature, key))
+                case "number":
+                    columns.append(_as_float32(column, feature, beyond))
+                case "category":
+                    columns.append(_encode(column, feature, unseen))
+        return Encoded(pa.table(columns, names=self.names), dict(unseen), dict(beyond))
+
+    def _refuse_lacking(self, rows: pa.Table | pa.RecordBatch) -> None:
+        lacking = [name for name in self.names if name not in rows.schema.names]
+        if lacking:
+            named = ", ".join(repr(name) for name in lacking)
+            raise DataRefusedError(
+                f"the rows lack the column{'s' * (len(lacking) > 1)} {named}, which the model was trained on",
+                valid=self.names, remedy="give the model the columns of its own dataset.sql",
+            )  # fmt: skip
 
     def to_json(self) -> str:
         """The encoder as text that `from_json` reads back."""
@@ -174,14 +191,22 @@ def _decode(rows: pa.Table | pa.RecordBatch, feature: Feature, key: Sequence[str
     return decode(column, feature.size, feature.channels, row)
 
 
+def _as_float32(
+    column: pa.ChunkedArray | pa.Array, feature: Feature, beyond: Counter[str]
+) -> pa.ChunkedArray | pa.Array:
+    try:
+        rounded = column.cast(pa.float32(), safe=False)
+    except pa.ArrowException as error:
+        raise _of_another_kind(column, feature) from error
+    count = count_beyond(column, rounded)
+    if count:
+        beyond[feature.name] += count
+    return rounded
+
+
 def _encode(
     column: pa.ChunkedArray | pa.Array, feature: Feature, unseen: Counter[str]
 ) -> pa.ChunkedArray | pa.Array:
-    if feature.kind == "number":
-        try:
-            return column.cast(pa.float32(), safe=False)
-        except pa.ArrowException as error:
-            raise _of_another_kind(column, feature) from error
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
     if pa.types.is_null(column.type):

@@ -69,11 +69,14 @@ class SnapshotRows:
         return " AND ".join(parts)
 
     def _label(self) -> str:
-        """The label, null where it was not known yet at as-of."""
-        label = quote(self.project.label.column)
+        """The label, null where it was not known yet at as-of; NaN is not known either."""
+        name = self.project.label.column
+        label, value = quote(name), quote(name)
+        if name in self.schema.names and pa.types.is_floating(self.schema.field(name).type):
+            value = f"CASE WHEN NOT isnan({label}) THEN {label} END"
         known_after = self.project.label.known_after
         if known_after is None:
-            return f"{label} AS {label}"
+            return f"{value} AS {label}"
         limit = quote_text((self.snapshot.as_of - known_after).isoformat())
         event_time = quote(self.project.dataset.event_time)
-        return f"CASE WHEN {event_time} <= TIMESTAMPTZ {limit} THEN {label} END AS {label}"
+        return f"CASE WHEN {event_time} <= TIMESTAMPTZ {limit} THEN {value} END AS {label}"

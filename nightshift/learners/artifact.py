@@ -6,12 +6,15 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nightshift.dataset.encoder import Encoder
 from nightshift.errors import DataRefusedError
-from nightshift.learners.protocol import Model
-from nightshift.learners.registry import learner
-from nightshift.spec.project import Kind
+from nightshift.learners.loading import load_files
+from nightshift.learners.model import Model
+
+if TYPE_CHECKING:
+    from nightshift.spec.project import Kind
 
 MANIFEST = "manifest.json"
 ENCODER = "encoder.json"
@@ -76,7 +79,7 @@ def load_model(folder: Path) -> tuple[Manifest, Encoder, Model]:
     """Everything in a model's folder, verified."""
     manifest = read_manifest(folder)
     encoder = Encoder.from_json((folder / ENCODER).read_text(encoding="utf-8"))
-    return manifest, encoder, learner(manifest.learner).load(folder)
+    return manifest, encoder, load_files(manifest.learner, folder)
 
 
 def sha256_of(path: Path) -> str:

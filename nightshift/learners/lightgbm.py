@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
-import numpy as np
-import pyarrow as pa
 
 from nightshift.checkpoints.checkpoint import Checkpoint
 from nightshift.checkpoints.keeper import NOTHING_KEPT, Keeper
-from nightshift.errors import DataRefusedError, RequestError
+from nightshift.errors import RequestError
 from nightshift.learners.lightgbm_binned import BinnedRows
 from nightshift.learners.lightgbm_boundaries import (
-    FILE_NAME,
     Boundaries,
     can_resume,
     checkpoint_of,
@@ -24,51 +20,20 @@ from nightshift.learners.lightgbm_boundaries import (
     stops_early,
     without_traces,
 )
-from nightshift.learners.lightgbm_linear import (
-    has_linear_leaves,
-    task_without_infinities,
-    without_infinities,
-)
+from nightshift.learners.lightgbm_linear import has_linear_leaves, task_without_infinities
 from nightshift.learners.lightgbm_metric import with_metric
+from nightshift.learners.lightgbm_model import FILE_NAME, LightGBMModel, have_it_logged, load_model
 from nightshift.learners.lightgbm_origin import origin_booster, with_new_leaves
 from nightshift.learners.lightgbm_scores import KeptScores
 from nightshift.learners.lightgbm_watch import Watch
 from nightshift.learners.numbers import check_numbers
 from nightshift.learners.oversight import Oversight
-from nightshift.learners.protocol import Fitted, Floats, Task
+from nightshift.learners.protocol import Fitted, Task
 from nightshift.spec.learner import LightGBM
 
 logger = logging.getLogger(__name__)
 
 _OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
-
-
-class LightGBMModel:
-    """A booster read from text; scores float32 Arrow columns."""
-
-    def __init__(self, booster: lgb.Booster, names: list[str] | None = None) -> None:
-        self.booster = booster
-        self._names = names
-        self._is_linear = has_linear_leaves(booster.params)
-
-    def score(self, features: pa.Table) -> Floats:
-        """Probabilities (n,) or (n, classes), or values (n,)."""
-        if features.num_rows == 0:
-            classes = self.booster.num_model_per_iteration()
-            return np.empty((0, classes) if classes > 1 else 0)
-        if self._is_linear:
-            features = without_infinities(features)
-        return np.asarray(self.booster.predict(features), dtype=np.float64)
-
-    def importance(self) -> Mapping[str, float]:
-        """Total gain by feature."""
-        names = self._names or self.booster.feature_name()
-        gains = self.booster.feature_importance(importance_type="gain")
-        return dict(zip(names, (float(gain) for gain in gains), strict=True))
-
-    def save(self, folder: Path) -> None:
-        """Write `model.txt`."""
-        self.booster.save_model(str(folder / FILE_NAME))
 
 
 class LightGBMLearner:
@@ -80,7 +45,7 @@ class LightGBMLearner:
         A training that was cut short goes on from its newest checkpoint, and ends with the very same model.
         """
         check_numbers(task)
-        _have_it_logged()
+        have_it_logged()
         params = _params(task, recipe)
         if has_linear_leaves(params):
             task = task_without_infinities(task)
@@ -116,18 +81,7 @@ class LightGBMLearner:
 
     def load(self, folder: Path) -> LightGBMModel:
         """The booster of `model.txt`."""
-        _have_it_logged()
-        try:
-            return LightGBMModel(lgb.Booster(model_file=str(folder / FILE_NAME)))
-        except lgb.basic.LightGBMError as error:
-            raise DataRefusedError(
-                f"the model file cannot be read: {error}", where=str(folder / FILE_NAME), remedy="train again"
-            ) from error
-
-
-def _have_it_logged() -> None:
-    """What LightGBM says goes where all is said: by itself it prints, in between what `--json` prints."""
-    lgb.register_logger(logger)
+        return load_model(folder)
 
 
 def _trained(

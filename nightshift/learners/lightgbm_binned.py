@@ -15,7 +15,8 @@ import lightgbm as lgb
 from nightshift.atomic import Behind
 from nightshift.errors import OutsideError
 from nightshift.learners.lightgbm_scores import ScoredRows
-from nightshift.learners.protocol import Floats, Part, Task
+from nightshift.learners.model import Floats
+from nightshift.learners.protocol import Part, Task
 
 logger = logging.getLogger(__name__)
 

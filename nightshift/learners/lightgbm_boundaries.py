@@ -16,11 +16,11 @@ import lightgbm as lgb
 from nightshift.checkpoints.checkpoint import Checkpoint, Progress
 from nightshift.checkpoints.keeper import Keeper
 from nightshift.learners.lightgbm_binned import BinnedRows
+from nightshift.learners.lightgbm_model import FILE_NAME
 from nightshift.learners.lightgbm_scores import KeptScores
 from nightshift.learners.lightgbm_watch import Watch
 from nightshift.spec.learner import LightGBM
 
-FILE_NAME = "model.txt"
 _SEEDS = {"bagging_seed": 3, "feature_fraction_seed": 5, "extra_seed": 7}
 _FREQUENCIES = ("bagging_freq", "subsample_freq")
 # Whatever has one of these draws numbers, or may; a share of 1 and `false` do not.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightshift.learners.protocol import Part, Task
+if TYPE_CHECKING:
+    from nightshift.learners.protocol import Part, Task
 
 _NAMES = ("linear_tree", "linear_trees")
 

@@ -7,7 +7,7 @@ from typing import Any
 import lightgbm as lgb
 
 from nightshift.errors import RequestError
-from nightshift.learners.lightgbm_boundaries import FILE_NAME
+from nightshift.learners.lightgbm_model import FILE_NAME
 from nightshift.learners.protocol import Origin, Task
 
 

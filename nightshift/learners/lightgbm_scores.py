@@ -17,7 +17,7 @@ import numpy as np
 
 from nightshift.atomic import Behind
 from nightshift.errors import OutsideError
-from nightshift.learners.protocol import Floats
+from nightshift.learners.model import Floats
 
 logger = logging.getLogger(__name__)
 

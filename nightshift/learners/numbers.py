@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nightshift.dataset.float32 import BEYOND
 from nightshift.errors import DataRefusedError
 from nightshift.learners.protocol import Part, Task
 
@@ -21,10 +22,10 @@ def check_numbers(task: Task) -> None:
 
 
 def _check(name: str, part: Part) -> None:
-    _refuse(name, "label that is no number", "label", ~np.isfinite(part.label))
+    _refuse(name, "label that is no number, or beyond float32", "label", ~(np.abs(part.label) < BEYOND))
     if part.weight is None:
         return
-    _refuse(name, "weight that is no number", "weight", ~np.isfinite(part.weight))
+    _refuse(name, "weight that is no number, or beyond float32", "weight", ~(np.abs(part.weight) < BEYOND))
     _refuse(name, "weight below 0", "weight", part.weight < 0)
     if not part.weight.any():
         raise DataRefusedError(

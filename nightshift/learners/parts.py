@@ -15,7 +15,8 @@ from nightshift.dataset.encoder import Encoder, Feature, FeatureKind, feature_ki
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import quote
 from nightshift.errors import RequestError
-from nightshift.learners.protocol import Floats, Part
+from nightshift.learners.model import Floats
+from nightshift.learners.protocol import Part
 from nightshift.learners.target import Target
 from nightshift.learners.weights import taught_weight, watched_weight
 from nightshift.records import Window

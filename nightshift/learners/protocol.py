@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from nightshift.checkpoints.checkpoint import Checkpoint
 from nightshift.checkpoints.keeper import NOTHING_KEPT, Kept
 from nightshift.dataset.encoder import Encoder
+from nightshift.learners.model import Floats, Model
 from nightshift.learners.oversight import Oversight
 from nightshift.spec.project import Kind
 
-Floats = npt.NDArray[np.float64]
 History = dict[str, dict[str, list[float]]]
 ALL_ROUNDS, ALL_EPOCHS = "all rounds", "all epochs"
 
@@ -67,22 +64,6 @@ class Task:
     validate: Part | None
     origin: Origin | None = None
     scratch: Path | None = None
-
-
-class Model(Protocol):
-    """A trained model: scores encoded rows, and is kept in files that hold no code."""
-
-    def score(self, features: pa.Table) -> Floats:
-        """Scores of float32 columns: (n,) probabilities or values, (n, classes) for multiclass."""
-        ...
-
-    def importance(self) -> Mapping[str, float]:
-        """How much each feature contributed, in the learner's own unit."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write the model's files into an existing folder."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nightshift.errors import RequestError
+from nightshift.learners.loading import not_installed
 from nightshift.learners.protocol import Learner
 
 
@@ -23,9 +23,5 @@ def _torch() -> Learner:
     try:
         from nightshift.learners.torch.learner import TorchLearner
     except ModuleNotFoundError as error:
-        # Of our own modules none is missing: it is a package of the extra.
-        raise RequestError(
-            f"a torch learner needs the package {error.name!r}, which is not installed", where="learner.kind",
-            remedy="pip install 'nightshift[torch]'",
-        ) from error  # fmt: skip
+        raise not_installed(error) from error
     return TorchLearner()

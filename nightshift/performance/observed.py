@@ -139,7 +139,8 @@ def _read(connection: duckdb.DuckDBPyConnection, queries: PredictionLog, rows: i
         for column in range(scores.shape[1]):
             scores[place, column] = _array(batch[f"score {column}"])
         for name, values in numbers.items():
-            values[place] = _array(batch[f"number {name}"])
+            # As a model sees them: what is beyond float32 is infinite.
+            values[place] = _array(batch[f"number {name}"].cast(pa.float32(), safe=False))
         for name, parts in texts.items():
             parts.append(as_text(batch[f"text {name}"]).dictionary_encode())
         done += batch.num_rows

@@ -93,7 +93,7 @@ class PredictionLog:
         selected = [f"{self._label()} AS label", "p.model_version"]
         selected += _as("score", "p.{}::DOUBLE", self.scores, range(len(self.scores)))
         selected += _as("text", "d.{}", self.texts, self.texts)
-        selected += _as("number", "d.{}::FLOAT", self.numbers, self.numbers)
+        selected += _as("number", "d.{}::DOUBLE", self.numbers, self.numbers)
         order = ", ".join(f"p.{quote(name)}" for name in (dataset.event_time, *dataset.key))
         return f"SELECT {', '.join(selected)} FROM {self._joined()} ORDER BY {order}"
 
@@ -137,7 +137,10 @@ class PredictionLog:
         label = self.project.label
         if label.column not in self.dataset.names:
             return "NULL::DOUBLE"
-        cast = f"CAST(d.{quote(label.column)} AS {'VARCHAR' if label.kind == 'multiclass' else 'DOUBLE'})"
+        value = f"d.{quote(label.column)}"
+        if pa.types.is_floating(self.dataset.field(label.column).type):
+            value = f"CASE WHEN NOT isnan({value}) THEN {value} END"  # NaN is not known either
+        cast = f"CAST({value} AS {'VARCHAR' if label.kind == 'multiclass' else 'DOUBLE'})"
         if label.known_after is None:
             return cast
         limit = quote_text((self.look.as_of - label.known_after).isoformat())

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 
+from nightshift.dataset.float32 import BEYOND, fits
 from nightshift.engine import quote
 from nightshift.errors import RequestError
 from nightshift.spec.project import Project
@@ -19,8 +21,12 @@ class Rule:
     condition: str
 
 
-def rules_of(project: Project) -> tuple[Rule, ...]:
-    """Every rule a row of `project` must satisfy, inferred ones first."""
+def rules_of(project: Project, schema: pa.Schema) -> tuple[Rule, ...]:
+    """Every rule a row of `project` must satisfy, inferred ones first.
+
+    Args:
+        schema: of the rows.
+    """
     dataset = project.dataset
     inferred = [Rule(f"{key} is not null", f"{quote(key)} IS NOT NULL") for key in dataset.key]
     label = quote(dataset.label.column)
@@ -33,15 +39,25 @@ def rules_of(project: Project) -> tuple[Rule, ...]:
         number = f"TRY_CAST({label} AS DOUBLE)"
         inferred.append(
             Rule(
-                f"{dataset.label.column} is a finite number", f"coalesce(isfinite({number}), {label} IS NULL)"
+                f"{dataset.label.column} is a finite number",
+                f"coalesce(abs({number}) < {BEYOND!r}, {label} IS NULL)",
             )
         )
+    if dataset.label.kind == "multiclass" and _is_float(schema, dataset.label.column):
+        inferred.append(Rule(f"{dataset.label.column} is finite", f"NOT isinf({label})"))
     if dataset.weight:
         weight = f"TRY_CAST({quote(dataset.weight)} AS DOUBLE)"
         inferred.append(
-            Rule(f"{dataset.weight} is a weight", f"coalesce({weight} >= 0 AND isfinite({weight}), false)")
+            Rule(f"{dataset.weight} is a weight", f"coalesce({weight} >= 0 AND {weight} < {BEYOND!r}, false)")
         )
+    if project.quality.beyond_float32 == "quarantine":
+        numbers = (name for name in project.feature_columns(schema.names) if _is_float(schema, name))
+        inferred += [Rule(f"{name} fits a float32", fits(quote(name))) for name in numbers]
     return (*inferred, *(Rule(text, text) for text in project.quality.rules))
+
+
+def _is_float(schema: pa.Schema, column: str) -> bool:
+    return column in schema.names and bool(pa.types.is_floating(schema.field(column).type))
 
 
 def check_rules(rules: tuple[Rule, ...], connection: duckdb.DuckDBPyConnection, project: Project) -> None:

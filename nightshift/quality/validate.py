@@ -60,11 +60,12 @@ class Inspection:
         self.staged = staged
         self.contract = contract
         self.connection = connection
-        self.rules = rules_of(project)
         rows = pa.ipc.open_file(pa.memory_map(staged.path)).read_all()  # mapped, not copied
         connection.register("raw", rows)
+        self.rules = rules_of(project, rows.schema)
         casts = (_kept_as(column, contract.columns.get(column.name)) for column in rows.schema)
-        connection.execute(f"CREATE VIEW staged AS SELECT {', '.join(casts)} FROM raw")
+        known = _known_label(project, rows.schema)
+        connection.execute(f"CREATE VIEW staged AS SELECT *{known} FROM (SELECT {', '.join(casts)} FROM raw)")
         check_rules(self.rules, connection, project)
 
     def report(self) -> Report:
@@ -290,6 +291,14 @@ def _kept_as(column: pa.Field, kind: str | None) -> str:
     if sql and kind != str(column.type):
         return f"CAST({quote(column.name)} AS {sql}) AS {quote(column.name)}"
     return quote(column.name)
+
+
+def _known_label(project: Project, schema: pa.Schema) -> str:
+    """A label that is NaN is null, not known yet: it is what pandas and numpy write for that."""
+    name = project.label.column
+    if name not in schema.names or not pa.types.is_floating(schema.field(name).type):
+        return ""
+    return f" REPLACE (nullif({quote(name)}, 'nan'::DOUBLE) AS {quote(name)})"
 
 
 def _utc(moment: object) -> datetime:

@@ -15,7 +15,7 @@ from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine, quote
 from nightshift.errors import DataRefusedError
 from nightshift.lake.tables import Lake, Replacement
-from nightshift.learners.protocol import Floats
+from nightshift.learners.model import Floats
 from nightshift.metrics.registry import evaluate_all, finite
 from nightshift.records import Metrics, Scored, Snapshot
 from nightshift.scoring.scorer import Scorer
@@ -34,6 +34,8 @@ class _Pass:
 
     rows: int = 0
     unseen: Counter[str] = field(default_factory=Counter)
+    beyond: Counter[str] = field(default_factory=Counter)
+    nulls: Counter[str] = field(default_factory=Counter)
     truth: list[Floats] = field(default_factory=list)
     scores: list[Floats] = field(default_factory=list)
 
@@ -85,9 +87,17 @@ def predict(
         "predict: %s rows of %s scored by version %d, predictions version %d, in %.1f s",
         f"{gathered.rows:,}", snapshot.window, version.version, table_version, scored.seconds,
     )  # fmt: skip
+    _warn(gathered)
+    return scored
+
+
+def _warn(gathered: _Pass) -> None:
     if gathered.unseen:
         logger.warning("predict: categories never seen in training: %s", dict(gathered.unseen))
-    return scored
+    if gathered.beyond:
+        logger.warning("predict: numbers beyond float32, taken as infinite: %s", dict(gathered.beyond))
+    if gathered.nulls:
+        logger.warning("predict: nulls in columns that had none in training: %s", dict(gathered.nulls))
 
 
 def _scored(
@@ -103,6 +113,8 @@ def _scored(
         rows_scored=gathered.rows,
         rows_quarantined=snapshot.quarantined,
         unseen_categories=dict(gathered.unseen),
+        beyond_float32=dict(gathered.beyond),
+        unlearnt_nulls=dict(gathered.nulls),
         table=table[0],
         table_version=table[1],
         realised=realised,
@@ -130,6 +142,8 @@ def _predictions(
         scores = scorer.score(batch, dataset.key)
         gathered.rows += batch.num_rows
         gathered.unseen.update(scores.unseen)
+        gathered.beyond.update(scores.beyond)
+        gathered.nulls.update(scores.nulls)
         truth = scorer.codes(batch[label])
         known = ~np.isnan(truth)
         gathered.truth.append(truth[known])

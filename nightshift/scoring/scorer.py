@@ -13,15 +13,23 @@ import pyarrow.compute
 
 from nightshift.dataset.encoder import Encoder
 from nightshift.learners.artifact import Manifest, load_model
-from nightshift.learners.protocol import Floats, Model
+from nightshift.learners.model import Floats, Model
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of some rows, and how many values of each category the model had never seen."""
+    """Scores of some rows, and what was noticed of their values, by column.
+
+    Attributes:
+        unseen: how many values of a category the model had never seen.
+        beyond: how many finite numbers are beyond the range of float32, and so are as infinite ones.
+        nulls: how many values are missing that no training row lacked; see `Model.unlearnt_nulls`.
+    """
 
     values: Floats
     unseen: Mapping[str, int]
+    beyond: Mapping[str, int]
+    nulls: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -52,12 +60,17 @@ class Scorer:
             DataRefusedError: a column is missing or of another kind, or a value is no image.
         """
         unseen: Counter[str] = Counter()
+        beyond: Counter[str] = Counter()
+        nulls: Counter[str] = Counter()
         found = []
         for piece in self.encoder.pieces(rows):
             encoded = self.encoder.encode(piece, [name for name in key if name in rows.schema.names])
             unseen.update(encoded.unseen)
+            beyond.update(encoded.beyond)
+            nulls.update(self.model.unlearnt_nulls(encoded.rows))
             found.append(self.model.score(encoded.rows))
-        return Scores(found[0] if len(found) == 1 else np.concatenate(found), dict(unseen))
+        values = found[0] if len(found) == 1 else np.concatenate(found)
+        return Scores(values, dict(unseen), dict(beyond), dict(nulls))
 
     def columns(self, values: Floats) -> dict[str, pa.Array]:
         """Scores as the columns of a prediction: `prediction`, and the probabilities behind it.

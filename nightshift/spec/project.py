@@ -6,9 +6,9 @@ import hashlib
 import json
 import re
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from nightshift.records import Split, Window
 from nightshift.spec.declaration import Column, Declaration
@@ -67,6 +67,15 @@ class Quality(Declaration):
     freshness: Duration | None = None
     rules: tuple[str, ...] = ()
     max_refused: float = Field(default=0.5, gt=0, le=1)
+    beyond_float32: Literal["clip", "quarantine"] = "clip"
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_new(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A declaration that does not name a key that came later keeps its digest, and so its rows and versions."""
+        written: dict[str, Any] = serialize(self)
+        if self.beyond_float32 == "clip":
+            del written["beyond_float32"]
+        return written
 
 
 class SplitSpec(Declaration):

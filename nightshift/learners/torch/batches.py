@@ -17,7 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nightshift.learners.protocol import Floats, Part
+from nightshift.learners.model import Floats
+from nightshift.learners.protocol import Part
 from nightshift.learners.torch.objective import Objective
 from nightshift.learners.torch.prepare import Prepare
 from nightshift.learners.torch.rows import Places, Rows

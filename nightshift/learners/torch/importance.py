@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nightshift.learners.protocol import Floats, Part
+from nightshift.learners.model import Floats
+from nightshift.learners.protocol import Part
 from nightshift.learners.torch.inputs import Inputs
 from nightshift.learners.torch.model import Whole
 from nightshift.learners.torch.objective import Objective

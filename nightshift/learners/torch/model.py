@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from nightshift.errors import DataRefusedError
-from nightshift.learners.protocol import Floats
+from nightshift.learners.model import Floats
 from nightshift.learners.torch.inputs import Inputs
 from nightshift.learners.torch.networks import build_network
 from nightshift.learners.torch.objective import Objective
@@ -118,6 +119,15 @@ class TorchModel:
                 places = np.arange(start, min(start + at_once, rows.count))
                 found.append(objective.scores(self.whole.of_rows(rows, places)))
         return np.concatenate(found)
+
+    def unlearnt_nulls(self, features: pa.Table) -> Mapping[str, int]:
+        """See `Model.unlearnt_nulls`; of categories a network does not know whether training lacked some."""
+        counts = {
+            number.name: pc.sum(pc.is_null(features[number.name], nan_is_null=True)).as_py()
+            for number in self.described.inputs.numbers
+            if not number.has_missing
+        }
+        return {name: count for name, count in counts.items() if count}
 
     def importance(self) -> Mapping[str, float]:
         """How far the scores move, in the mean over training rows, when a feature is not told: see `importance.py`."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 from torch.nn import functional
 
-from nightshift.learners.protocol import Floats
-from nightshift.spec.project import Kind
+from nightshift.learners.model import Floats
+
+if TYPE_CHECKING:
+    from nightshift.spec.project import Kind
 
 _LEAST = 1e-15
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from nightshift.learners.protocol import Floats, Part
+from nightshift.learners.model import Floats
+from nightshift.learners.protocol import Part
 from nightshift.learners.torch.group import Group
 from nightshift.learners.torch.model import Whole
 from nightshift.learners.torch.objective import Objective

@@ -18,7 +18,8 @@ import torch
 from nightshift.dataset.encoder import Encoder, Feature
 from nightshift.errors import DataRefusedError, RequestError
 from nightshift.learners.oversight import Oversight
-from nightshift.learners.protocol import Floats, Part, Task
+from nightshift.learners.model import Floats
+from nightshift.learners.protocol import Part, Task
 from nightshift.learners.registry import learner
 from nightshift.spec.project import Kind
 from tests.nightshift.learners.torch.small import ENCODER, files_of, fit, part, recipe_of, task_of
