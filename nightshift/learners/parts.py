@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,11 @@ def write_part(
     extra = [(LABEL, pa.float64())] + ([(WEIGHT, pa.float64())] if weight else [])
     schema = pa.schema([(feature.name, feature.encoded_type) for feature in encoder.features] + extra)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        for batch in _encoded(reader, encoder, extra, key):
+        beyond: Counter[str] = Counter()
+        for batch in _encoded(reader, encoder, extra, key, beyond):
             writer.write_table(batch.cast(schema))
+    if beyond:
+        logger.warning("train: numbers beyond float32, taken as infinite: %s", dict(beyond))
 
 
 def write_windows(
@@ -137,11 +141,17 @@ def read_part(path: Path, encoder: Encoder) -> Part:
 
 
 def _encoded(
-    reader: pa.RecordBatchReader, encoder: Encoder, extra: list[tuple[str, pa.DataType]], key: tuple[str, ...]
+    reader: pa.RecordBatchReader,
+    encoder: Encoder,
+    extra: list[tuple[str, pa.DataType]],
+    key: tuple[str, ...],
+    beyond: Counter[str],
 ) -> Iterator[pa.Table]:
     for batch in reader:
         for piece in encoder.pieces(batch):
-            table = encoder.encode(piece, key).rows
+            encoded = encoder.encode(piece, key)
+            beyond.update(encoded.beyond)
+            table = encoded.rows
             for name, kind in extra:
                 table = table.append_column(pa.field(name, kind), piece[name].cast(kind))
             yield table

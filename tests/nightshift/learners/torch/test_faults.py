@@ -17,8 +17,8 @@ import torch
 
 from nightshift.dataset.encoder import Encoder, Feature
 from nightshift.errors import DataRefusedError, RequestError
-from nightshift.learners.oversight import Oversight
 from nightshift.learners.model import Floats
+from nightshift.learners.oversight import Oversight
 from nightshift.learners.protocol import Part, Task
 from nightshift.learners.registry import learner
 from nightshift.spec.project import Kind
