@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset as ds
 
+from nightshift.dataset.statement import PARAMETERS, Statement, read_statement
+from nightshift.dataset.types import VALID, lake_type
 from nightshift.engine import batch_rows, quote, quote_all
-from nightshift.errors import RequestError, did_you_mean
+from nightshift.errors import DataRefusedError, NightshiftError, RequestError, did_you_mean
 from nightshift.records import Window
 from nightshift.settings import Settings
 from nightshift.sources.registry import located, sources_of
 from nightshift.spec.project import Project
-
-# What DuckDB's types become in the lake. Anything that is not here has no place in a table of features.
-_CASTS = {
-    "HUGEINT": "DOUBLE",
-    "UHUGEINT": "DOUBLE",
-    "DECIMAL": "DOUBLE",
-    "UTINYINT": "SMALLINT",
-    "USMALLINT": "INTEGER",
-    "UINTEGER": "BIGINT",
-    "UBIGINT": "BIGINT",
-    "ENUM": "VARCHAR",
-    "UUID": "VARCHAR",
-    "TIMESTAMP": "TIMESTAMPTZ",
-    "TIMESTAMP_S": "TIMESTAMPTZ",
-    "TIMESTAMP_MS": "TIMESTAMPTZ",
-    "TIMESTAMP_NS": "TIMESTAMPTZ",
-    "NULL": "VARCHAR",
-}
-_KEPT = {
-    "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "VARCHAR", "DATE", "BLOB",
-    "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ",
-}  # fmt: skip
 
 
 class DatasetQuery:
@@ -44,13 +24,13 @@ class DatasetQuery:
     def __init__(self, project: Project, settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:
         self.project = project
         self.connection = connection
-        self.sql = project.sql_text.strip().rstrip(";")
         self.sources = sources_of(project, settings)
         for name, source in self.sources.items():
             try:
-                connection.register(name, source.open())
-            except RequestError as error:
+                register(name, source.open(), connection)
+            except NightshiftError as error:
                 raise located(error, project, name) from error
+        self.statement = self._read()
 
     def columns(self, window: Window) -> dict[str, str]:
         """The columns dataset.sql gives and their DuckDB types.
@@ -59,14 +39,10 @@ class DatasetQuery:
             RequestError: the SQL is broken; DuckDB's message names the line.
         """
         try:
-            self._require_one_query()
-            bound = self.connection.sql(self.sql, params=self._parameters(self.sql, window))
+            bound = self._bound(self.statement.text, window)
             return dict(zip(bound.columns, (str(kind) for kind in bound.types), strict=True))
         except duckdb.Error as error:
-            raise RequestError(
-                f"DuckDB refuses the SQL: {error}", where=self._where,
-                valid=sorted(self.sources), remedy="correct the SQL; the valid names above are its sources",
-            ) from error  # fmt: skip
+            raise self._refused_by_duckdb(error) from error
 
     def rows(self, window: Window) -> pa.RecordBatchReader:
         """The window's rows, streamed in the order (event time, key).
@@ -80,51 +56,82 @@ class DatasetQuery:
         event_time = f"CAST({quote(dataset.event_time)} AS TIMESTAMPTZ)"
         query = (
             f"SELECT {', '.join(self._typed(name, kind) for name, kind in columns.items())}\n"
-            f"FROM (\n{self.sql}\n)\n"
+            f"FROM (\n{self.statement.text}\n)\n"
             f"WHERE {event_time} >= $start AND {event_time} < $end\n"
             f"ORDER BY {event_time}, {quote_all(dataset.key)}"
         )
-        found = self.connection.sql(query, params=self._parameters(query, window))
+        found = self.connection.sql(query, params=_bounds(window))
         return found.to_arrow_reader(batch_rows(found))
 
-    def extent(self) -> tuple[datetime, datetime] | None:
+    def extent(self) -> tuple[str, str] | None:
         """First and last event time of all that the SQL can give."""
-        event_time = quote(self.project.dataset.event_time)
+        event_time = f"CAST({quote(self.project.dataset.event_time)} AS TIMESTAMPTZ)"
         wide = Window(start=datetime(1900, 1, 1, tzinfo=UTC), end=datetime(2200, 1, 1, tzinfo=UTC))
-        query = f"SELECT min({event_time}), max({event_time}) FROM (\n{self.sql}\n)"
-        first, last = self.connection.sql(query, params=self._parameters(query, wide)).fetchall()[0]
+        query = (
+            f"SELECT min({event_time})::VARCHAR, max({event_time})::VARCHAR FROM (\n{self.statement.text}\n)"
+        )
+        first, last = self._bound(query, wide).fetchall()[0]
         return None if first is None else (first, last)
 
-    def _require_one_query(self) -> None:
-        kinds = [one.type.name for one in self.connection.extract_statements(self.sql)]
-        if kinds not in (["SELECT"], ["MULTI"]):  # MULTI is how DuckDB takes a PIVOT
-            raise RequestError(
-                f"the SQL must be one query, and is: {', '.join(kinds) or 'empty'}", where=self._where,
-                remedy="write one SELECT that gives the dataset's rows, with WITH for what goes before",
-            )  # fmt: skip
+    def misfit(self, window: Window) -> DataRefusedError | None:
+        """The column with a value that its type in the lake does not hold, if there is one."""
+        casts = {
+            name: cast for name, kind in self.columns(window).items() if (cast := self._cast(name, kind))
+        }
+        if not casts:
+            return None
+        broken = (
+            f"min({quote(name)}) FILTER (WHERE TRY_CAST({quote(name)} AS {cast}) IS NULL)::VARCHAR"
+            for name, cast in casts.items()
+        )
+        query = f"SELECT {', '.join(broken)} FROM (\n{self.statement.text}\n)"
+        try:
+            found = self._bound(query, window).fetchall()[0]
+        except duckdb.Error:
+            return None  # the SQL itself fails on a value, and not the cast of what it gives
+        for (name, cast), value in zip(casts.items(), found, strict=True):
+            if value is not None:
+                return DataRefusedError(
+                    f"the column {name!r} has the value {value}, which its type in the lake, {cast}, does not hold",
+                    where=self._where, remedy=f"cast {name!r} to DOUBLE or VARCHAR in the SQL, or leave the row out",
+                )  # fmt: skip
+        return None
+
+    def _read(self) -> Statement:
+        try:
+            return read_statement(self.project.sql_text, self.connection, self._where)
+        except duckdb.Error as error:
+            raise self._refused_by_duckdb(error) from error
+
+    def _bound(self, sql: str, window: Window) -> duckdb.DuckDBPyRelation:
+        bounds = _bounds(window)
+        return self.connection.sql(sql, params={name: bounds[name] for name in self.statement.parameters})
+
+    def _refused_by_duckdb(self, error: duckdb.Error) -> RequestError:
+        return RequestError(
+            f"DuckDB refuses the SQL: {error}", where=self._where,
+            valid=sorted(self.sources), remedy="correct the SQL; the valid names above are its sources",
+        )  # fmt: skip
 
     @property
     def _where(self) -> str:
         return f"project {self.project.name}: {self.project.dataset.sql}"
 
-    def _parameters(self, sql: str, window: Window) -> dict[str, datetime]:
-        values = {"start": window.start, "end": window.end}
-        return {name: value for name, value in values.items() if re.search(rf"\${name}\b", sql)}
-
-    def _typed(self, name: str, kind: str) -> str:
-        base = re.sub(r"\(.*\)$", "", kind, flags=re.DOTALL).strip('"')
+    def _cast(self, name: str, kind: str) -> str | None:
+        """The type that the column is cast to, or None where it stays as it is."""
         if name == self.project.dataset.event_time:
-            return f"CAST({quote(name)} AS TIMESTAMPTZ) AS {quote(name)}"
-        if base in _KEPT and not kind.endswith("[]"):
-            return quote(name)
-        cast = _CASTS.get(base) if not kind.endswith("]") else None
+            return "TIMESTAMPTZ"
+        cast = lake_type(kind, is_key=name in self.project.dataset.key)
         if cast is None:
             raise RequestError(
                 f"the column {name!r} has the type {kind}, which no lake column can have", where=self._where,
-                valid=["numbers", "text", "booleans", "dates", "timestamps"],
-                remedy=f"cast or unnest {name!r} in the SQL",
+                valid=VALID, remedy=f"cast or unnest {name!r} in the SQL",
             )  # fmt: skip
-        return f"CAST({quote(name)} AS {cast}) AS {quote(name)}"
+        return None if cast == kind else cast
+
+    def _typed(self, name: str, kind: str) -> str:
+        cast = self._cast(name, kind)
+        return quote(name) if cast is None else f"CAST({quote(name)} AS {cast}) AS {quote(name)}"
 
     def _require(self, columns: dict[str, str]) -> None:
         """Every column that project.yaml speaks of is one that the SQL gives."""
@@ -154,3 +161,28 @@ class DatasetQuery:
                 where=self._where,
                 remedy="cast it to TIMESTAMPTZ in the SQL",
             )
+
+
+def _bounds(window: Window) -> dict[str, datetime]:
+    return dict(zip(PARAMETERS, (window.start, window.end), strict=True))
+
+
+def register(name: str, rows: ds.Dataset, connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `rows` the table `name` of the connection.
+
+    Raises:
+        DataRefusedError: a column is of a type that DuckDB does not know.
+    """
+    try:
+        connection.register(name, rows)
+    except duckdb.Error as error:
+        for column in rows.schema:
+            with duckdb.connect() as trial:
+                try:
+                    trial.register("one", pa.schema([column]).empty_table())
+                except duckdb.Error as unknown:
+                    raise DataRefusedError(
+                        f"the column {column.name!r} is a {column.type}, which DuckDB does not read",
+                        remedy="write it as another type, or leave it out of the files",
+                    ) from unknown
+        raise DataRefusedError(f"DuckDB does not read the rows: {error}") from error

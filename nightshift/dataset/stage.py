@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -14,7 +13,7 @@ from nightshift.cost.meter import Meter
 from nightshift.dataset.query import DatasetQuery
 from nightshift.engine import engine
 from nightshift.errors import DataRefusedError, NightshiftError, OutsideError
-from nightshift.records import Staged, Window, format_time
+from nightshift.records import Staged, Window
 from nightshift.settings import Settings
 from nightshift.sources.registry import fingerprints, located
 from nightshift.spec.project import Project, digest
@@ -58,7 +57,7 @@ def stage(project: Project, window: Window, fingerprint: str, settings: Settings
             try:
                 rows = _write(query.rows(window), temporary)
             except (duckdb.Error, pa.ArrowException) as error:
-                raise _explained(error, query) from error
+                raise _explained(error, query, window) from error
             if rows == 0:
                 raise _no_rows(query, window)
     _forget_older(path)
@@ -85,7 +84,7 @@ def _write(reader: pa.RecordBatchReader, path: Path) -> int:
     return rows
 
 
-def _explained(error: Exception, query: DatasetQuery) -> NightshiftError:
+def _explained(error: Exception, query: DatasetQuery, window: Window) -> NightshiftError:
     """What a failure in mid-stream means: a file that cannot be read, too little disk or memory, or a value."""
     if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException):
         return OutsideError(
@@ -97,7 +96,7 @@ def _explained(error: Exception, query: DatasetQuery) -> NightshiftError:
         fault = source.fault()
         if fault is not None:
             return located(fault, query.project, name)
-    return DataRefusedError(
+    return query.misfit(window) or DataRefusedError(
         f"the SQL fails on a value of the sources: {error}",
         where=f"project {query.project.name}: {query.project.dataset.sql}",
         remedy="use try_cast, or a where clause that leaves such rows out",
@@ -109,14 +108,10 @@ def _no_rows(query: DatasetQuery, window: Window) -> DataRefusedError:
     if extent is None:
         remedy = "the dataset is empty: look at the sources and at the SQL's where clause"
     else:
-        remedy = f"the dataset has rows from {_day(extent[0])} to {_day(extent[1])}: choose a window or an as-of in it"
+        remedy = f"the dataset has rows from {extent[0]} to {extent[1]}: choose a window or an as-of in it"
     return DataRefusedError(
         f"the window {window} has no rows", where=f"project {query.project.name}", remedy=remedy
     )
-
-
-def _day(moment: datetime) -> str:
-    return format_time(moment) if moment.tzinfo else moment.isoformat()
 
 
 def _forget_older(path: Path) -> None:

@@ -1,17 +1,25 @@
-"""Rows in a Delta table."""
+"""Rows in a Delta table of somebody else's."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.table import MAX_SUPPORTED_READER_VERSION, SUPPORTED_READER_FEATURES
 
 from nightshift.errors import DataRefusedError, OutsideError, RequestError
 from nightshift.sources.location import locate
 from nightshift.spec.project import DeltaSource
+
+_TAKE_AWAY = (
+    "write the table without it (Delta's `ALTER TABLE ... DROP FEATURE`), or export it as Parquet files"
+)
 
 
 @dataclass(frozen=True)
@@ -27,13 +35,19 @@ class Delta:
         return cls(uri=locate(uri).path, version=spec.version)
 
     def fingerprint(self) -> str:
-        """The table's id and version."""
+        """The table's id, version and commit: a table taken back and written again has the first two in common."""
         table = self._table()
-        return f"{table.metadata().id}@{table.version()}"
+        commit = self._log / f"{table.version():020}.json"
+        # Old commits are cleaned away once a checkpoint holds what they said.
+        digest = hashlib.sha256(commit.read_bytes()).hexdigest() if commit.is_file() else ""
+        return f"{table.metadata().id}@{table.version()}:{digest}"
 
     def open(self) -> ds.Dataset:
         """The table's rows at its version."""
-        return self._table().to_pyarrow_dataset()
+        try:
+            return self._table().to_pyarrow_dataset()
+        except (DeltaError, pa.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
 
     def fault(self) -> DataRefusedError | None:
         """Read every file of the table and name the first that cannot be read."""
@@ -43,22 +57,87 @@ class Delta:
                     pass
             except (pa.ArrowException, OSError) as error:
                 return DataRefusedError(
-                    f"a file of the table cannot be read: {error}", where=f"{self.uri}/{fragment.path}",
+                    f"a file of the table cannot be read: {_first_line(error)}", where=f"{self.uri}/{fragment.path}",
                     remedy="restore the file, or the table to an older version; nothing was changed",
                 )  # fmt: skip
         return None
 
+    @property
+    def _log(self) -> Path:
+        return Path(self.uri, "_delta_log")
+
     def _table(self) -> DeltaTable:
-        try:
-            return DeltaTable(self.uri, version=self.version)
-        except TableNotFoundError as error:
-            raise RequestError(
-                "there is no Delta table here", where=self.uri, remedy="correct the source's uri"
-            ) from error
-        except DeltaError as error:
-            if self.version is not None and self.version > DeltaTable(self.uri).version():
+        """The table at its version, with nothing in it that would be read wrongly.
+
+        Raises:
+            RequestError: there is no such table or version.
+            OutsideError: the log is broken, or asks for what cannot be read here.
+        """
+        table = self._opened()
+        if self.version is not None and self.version != table.version():
+            if self.version > table.version():
                 raise RequestError(
                     f"the Delta table has no version {self.version}", where=self.uri,
-                    remedy="declare a version that exists, or none for the newest",
+                    remedy=f"declare a version up to {table.version()}, or none for the newest",
+                )  # fmt: skip
+            try:
+                table.load_as_version(self.version)
+            except DeltaError as error:
+                raise RequestError(
+                    f"version {self.version} of the Delta table is not there any more: {_first_line(error)}",
+                    where=self.uri, remedy="declare a newer version, or none for the newest",
                 ) from error  # fmt: skip
-            raise OutsideError(f"the Delta table cannot be opened: {error}", where=self.uri) from error
+        self._require_readable(table)
+        return table
+
+    def _opened(self) -> DeltaTable:
+        if not self._log.is_dir():
+            raise RequestError(
+                "there is no Delta table here", where=self.uri, remedy="correct the source's uri"
+            )
+        try:
+            return DeltaTable(self.uri)
+        except TableNotFoundError as error:
+            raise RequestError(
+                "there is no Delta table here: its log is empty", where=self.uri,
+                remedy="correct the source's uri, or write the table",
+            ) from error  # fmt: skip
+        except (DeltaError, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def _require_readable(self, table: DeltaTable) -> None:
+        protocol = table.protocol()
+        unknown = set(protocol.reader_features or ()) - SUPPORTED_READER_FEATURES
+        # Before features had names the second reader version stood for this one; read without it, columns are null.
+        if table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
+            unknown.add("columnMapping")
+        if unknown:
+            raise OutsideError(
+                f"the Delta table needs what cannot be read here: {', '.join(sorted(unknown))}", where=self.uri,
+                valid=sorted(SUPPORTED_READER_FEATURES), remedy=_TAKE_AWAY,
+            )  # fmt: skip
+        if protocol.min_reader_version > MAX_SUPPORTED_READER_VERSION:
+            raise OutsideError(
+                f"the Delta table needs reader version {protocol.min_reader_version}", where=self.uri,
+                valid=[f"up to {MAX_SUPPORTED_READER_VERSION}"], remedy=_TAKE_AWAY,
+            )  # fmt: skip
+        empty = [path for path in self._log.glob("*.json") if path.stat().st_size == 0]
+        if empty:
+            raise OutsideError(
+                "a commit of the Delta table is an empty file", where=str(min(empty)),
+                remedy="restore the file, or the table to the version before it",
+            )  # fmt: skip
+
+    def _unreadable(self, error: Exception) -> OutsideError:
+        said = _first_line(error)
+        unsupported = "nsupported" in said or "not supported" in said or "required" in said
+        return OutsideError(
+            f"the Delta table cannot be opened: {said}", where=self.uri,
+            remedy=_TAKE_AWAY if unsupported else "restore the table's log (_delta_log), or write the table anew",
+        )  # fmt: skip
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, without the colours and the trace that come from another language's library."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    return plain.splitlines()[0].strip() if plain.strip() else type(error).__name__

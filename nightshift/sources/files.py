@@ -11,6 +11,7 @@ from pyarrow import fs
 
 from nightshift.errors import DataRefusedError, RequestError
 from nightshift.sources.location import Location, fingerprint, locate
+from nightshift.sources.schema import one_schema
 from nightshift.spec.project import FilesSource
 
 _ENDINGS = {
@@ -23,6 +24,7 @@ _ENDINGS = {
     ".json": "jsonl",
     ".jsonl.gz": "jsonl",
 }
+_MISFITS = "write the column in a type that holds its values, times in microseconds; or leave the file out"
 
 
 @dataclass(frozen=True)
@@ -47,27 +49,25 @@ class Files:
         try:
             return self._open(files)
         except (pa.ArrowException, OSError) as error:
-            fault = self._first_fault(files) or self._first_misfit(files)
-            if fault is None:
-                fault = DataRefusedError(
-                    f"the files do not have one schema: {error}", where=self.location.uri,
-                    remedy="make the columns' types agree in every file",
-                )  # fmt: skip
-            raise fault from error
+            raise self._first_fault(files) or DataRefusedError(
+                f"the files cannot be read together: {_first_line(error)}", where=self.location.uri,
+                remedy="make the columns' types agree in every file",
+            ) from error  # fmt: skip
 
     def fault(self) -> DataRefusedError | None:
         """Read every file to its end and name the first that cannot be read."""
-        return self._first_fault(self.location.files())
+        files = self.location.files()
+        return self._first_fault(files) or self._first_misfit(files)
 
     def _open(self, files: list[fs.FileInfo]) -> ds.Dataset:
         options = ds.FileSystemFactoryOptions(
             partition_base_dir=self.location.base, partitioning=ds.HivePartitioning.discover()
         )
-        factory = ds.FileSystemDatasetFactory(
-            self.location.filesystem, [info.path for info in files], self._reader(files), options
-        )
-        schema = factory.inspect(promote_options="permissive", fragments=None)
-        return factory.finish(pa.schema([_comparable(column) for column in schema]))
+        reader, filesystem = self._reader(files), self.location.filesystem
+        factory = ds.FileSystemDatasetFactory(filesystem, [info.path for info in files], reader, options)
+        found = [(info.path, reader.inspect(info.path, filesystem)) for info in files]
+        folders = factory.inspect_schemas()[-1]  # the last one is of the folders' names
+        return factory.finish(one_schema([*found, (f"{self.location.uri} (names of folders)", folders)]))
 
     def _reader(self, files: list[fs.FileInfo]) -> ds.FileFormat:
         formats = {self.format} if self.format != "auto" else {_format_of(info.path) for info in files}
@@ -79,7 +79,9 @@ class Files:
         match formats.pop():
             case "parquet":
                 scan = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-                return ds.ParquetFileFormat(default_fragment_scan_options=scan)
+                # As nanoseconds, those far from today would turn into others in silence.
+                read = ds.ParquetReadOptions(coerce_int96_timestamp_unit="us")
+                return ds.ParquetFileFormat(read_options=read, default_fragment_scan_options=scan)
             case "csv":
                 convert = pyarrow.csv.ConvertOptions(strings_can_be_null=True)
                 return ds.CsvFileFormat(default_fragment_scan_options=ds.CsvFragmentScanOptions(convert))
@@ -89,8 +91,9 @@ class Files:
     def _first_fault(self, files: list[fs.FileInfo]) -> DataRefusedError | None:
         for info in files:
             try:
-                for _ in self._open([info]).to_batches():
-                    pass
+                for fragment in self._open([info]).get_fragments():
+                    for _ in fragment.to_batches(schema=fragment.physical_schema):
+                        pass
             except (pa.ArrowException, OSError) as error:
                 return DataRefusedError(
                     f"the file cannot be read: {_first_line(error)}", where=info.path,
@@ -99,25 +102,20 @@ class Files:
         return None
 
     def _first_misfit(self, files: list[fs.FileInfo]) -> DataRefusedError | None:
-        """The first file whose columns cannot be reconciled with those of the files before it."""
-        schema = pa.schema([])
-        for info in files:
-            try:
-                schema = pa.unify_schemas([schema, self._open([info]).schema], promote_options="permissive")
-            except pa.ArrowException as error:
-                return DataRefusedError(
-                    f"the file does not fit those before it: {_first_line(error)}", where=info.path,
-                    remedy="make the columns' types agree in every file",
-                )  # fmt: skip
+        """The first file with a value that its column's type over all files does not hold."""
+        whole = self._open(files)
+        for fragment in whole.get_fragments():
+            for column in fragment.physical_schema.names:
+                try:
+                    for _ in fragment.to_batches(schema=whole.schema, columns=[column]):
+                        pass
+                except pa.ArrowException as error:
+                    return DataRefusedError(
+                        f"the column {column!r} has a value that {whole.schema.field(column).type} does not hold: "
+                        f"{_first_line(error)}",
+                        where=fragment.path, remedy=_MISFITS,
+                    )  # fmt: skip
         return None
-
-
-def _comparable(column: pa.Field) -> pa.Field:
-    """Zoned moments in microseconds: DuckDB compares those in nanoseconds with nothing else."""
-    kind = column.type
-    if pa.types.is_timestamp(kind) and kind.unit == "ns" and kind.tz:
-        return column.with_type(pa.timestamp("us", kind.tz))
-    return column
 
 
 def _format_of(path: str) -> str:

@@ -243,6 +243,20 @@ def test_the_same_size_with_another_time_of_change_is_a_change(tmp_path: Path) -
     assert case.open(tmp_path).fingerprint() != before
 
 
+@pytest.mark.parametrize("how", ["written in place", "put in its place"])
+def test_other_bytes_of_the_same_size_with_the_time_set_back_are_a_change(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,x\n1,2\n")
+    source = open_source("rows", project_of({"kind": "files", "uri": str(path)}), Settings())
+    before, was = source.fingerprint(), path.stat()
+    place = path if how == "written in place" else tmp_path / "b.tmp"
+    place.write_text("id,x\n1,3\n")
+    os.utime(place, ns=(was.st_atime_ns, was.st_mtime_ns))
+    place.rename(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (was.st_size, was.st_mtime_ns)
+    assert source.fingerprint() != before
+
+
 @pytest.mark.parametrize(("write", "ending"), [(as_parquet, "parquet"), (as_csv, "csv"), (as_jsonl, "jsonl")])
 @pytest.mark.parametrize("first", ["whole", "broken"])
 def test_a_column_whole_in_one_file_and_broken_in_another_is_widened(
