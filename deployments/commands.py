@@ -254,6 +254,11 @@ def show_scored(screen: Screen, scored: Scored) -> None:
             ("rows scored", scored.rows_scored),
             ("rows quarantined", scored.rows_quarantined),
             ("labels known by now", scored.realised_rows),
+            *(
+                [("  and known to the version, left out", scored.realised_learnt)]
+                if scored.realised_learnt
+                else []
+            ),
             *((f"realised {name}", value) for name, value in scored.realised.items()),
             *((f"{name} never seen in training", count) for name, count in scored.unseen_categories.items()),
             *((f"{name} beyond float32", count) for name, count in scored.beyond_float32.items()),

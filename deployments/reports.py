@@ -85,6 +85,7 @@ def predict_report(scored: Scored) -> dict[str, Any]:
         "table_version": scored.table_version,
         "realised": scored.realised,
         "realised_rows": scored.realised_rows,
+        "realised_learnt": scored.realised_learnt,
         "cost": _cost(scored.cost),
     }
 

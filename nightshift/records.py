@@ -140,6 +140,9 @@ class Scored(Record):
         unseen_categories: how many values of a category the model had never seen, by column.
         beyond_float32: how many finite numbers of a column are beyond float32, and so are as infinite ones.
         unlearnt_nulls: how many values of a column are missing though no training row lacked one.
+        realised: metrics of the rows whose label is known by now and that the version has not learnt from.
+        realised_rows: how many they are.
+        realised_learnt: rows whose label is known, but to the version too: it has learnt from rows of their time.
     """
 
     project: str
@@ -156,6 +159,7 @@ class Scored(Record):
     table_version: int
     realised: Metrics
     realised_rows: int
+    realised_learnt: int = 0
     seconds: float
     cost: Cost | None = None
 

@@ -108,6 +108,7 @@ def publish_scored(project: Project, scored: Scored) -> None:
         {"measure": "rows scored", "value": f"{scored.rows_scored:,}"},
         {"measure": "rows quarantined", "value": f"{scored.rows_quarantined:,}"},
         {"measure": "rows with a known label", "value": f"{scored.realised_rows:,}"},
+        {"measure": "rows that the version has learnt from", "value": f"{scored.realised_learnt:,}"},
         *({"measure": f"realised {name}", "value": _shown(value)} for name, value in scored.realised.items()),
         *(
             {"measure": f"values of {name} never seen in training", "value": f"{count:,}"}

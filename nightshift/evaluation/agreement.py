@@ -49,7 +49,7 @@ def agreement(kind: Kind, metric: Metric, truth: Floats, evaluated: Floats, refi
     the least correlation was 0.76 and the greatest difference 0.96 deviations.
 
     Args:
-        truth: labels, (n,); multiclass: codes of the classes that both models know.
+        truth: labels, (n,); multiclass: codes of the classes, which are the same for both models.
         evaluated, refitted: scores, (n,) or (n, classes).
 
     >>> from nightshift.metrics.registry import metric

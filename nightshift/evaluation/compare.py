@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightshift.dataset.classes import Vocabulary, label_codes
 from nightshift.evaluation.evaluate import deciding_metric
 from nightshift.evaluation.measure import labelled_rows
 from nightshift.evaluation.paired import Answers, Paired, paired_gain
@@ -69,6 +70,8 @@ def compare(
     """Measure the deciding metric of both models on the labelled holdout rows that the rival has not learnt from.
 
     Where the rival has learnt from all of them (as-of lies before the champion's), all are measured, to its advantage.
+    Both are measured on the same rows, also on those of a class that only one of them has learnt, or neither: they are
+    mistakes of a model that does not know their class.
 
     Args:
         ours: the candidate as it was evaluated.
@@ -84,13 +87,14 @@ def compare(
     since = pa.scalar(rival.learnt_until, table.schema.field(event_time).type)
     unseen = table.filter(pc.greater_equal(table[event_time], since))
     rows = unseen if unseen.num_rows else table
-    answers = [_answers(project, scorer, rows) for scorer in (ours, theirs)]
-    # A class that only one of both has learnt is measured for neither.
-    known = ~np.isnan(answers[0].truth + answers[1].truth)
-    mine, other = (Answers(one.truth[known], one.scores[known]) for one in answers)
+    mine, other = (_answers(project, scorer, rows) for scorer in (ours, theirs))
     paired = paired_gain(deciding_metric(project), project.label.kind, mine, other)
     return Comparison(paired, rival, is_unseen=unseen.num_rows > 0)
 
 
 def _answers(project: Project, scorer: Scorer, rows: pa.Table) -> Answers:
-    return Answers(scorer.codes(rows[project.label.column]), scorer.score(rows).values)
+    truth = label_codes(
+        Vocabulary.of(scorer.manifest.kind, scorer.manifest.classes), rows[project.label.column]
+    )
+    known = ~np.isnan(truth)  # NaN, where null is meant
+    return Answers(truth[known], scorer.score(rows).values[known])

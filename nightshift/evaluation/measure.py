@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from nightshift.dataset.classes import Vocabulary, label_codes, listed
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine, quote
 from nightshift.errors import DataRefusedError
@@ -24,11 +25,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Measured:
-    """Labels and scores of a window's labelled rows, in order, with the features and the columns to slice by."""
+    """Labels and scores of a window's labelled rows, in order, with the features and the columns to slice by.
+
+    Attributes:
+        truth: codes of classes, those of classes that the model does not know beyond its own; or numbers.
+        unknown: the classes that the model does not know, in the order of their codes.
+    """
 
     truth: Floats
     scores: Floats
     rows: pa.Table
+    unknown: tuple[str, ...] = ()
 
     def metrics(self, project: Project) -> Metrics:
         """Every metric of the label's kind; None where it is undefined."""
@@ -59,18 +66,23 @@ def measure(
     """Score a window's labelled rows with any model of the project.
 
     Raises:
-        DataRefusedError: the window has no labelled rows, or none of a class that the model knows.
+        DataRefusedError: the window has no labelled rows.
     """
     slices = list(project.evaluate.slices)
     table = labelled_rows(project, [*scorer.encoder.names, *slices], snapshot, window, settings)
-    truth = scorer.codes(table[project.label.column])
-    if np.isnan(truth).any():
-        logger.warning("evaluate: %d rows of classes the model never saw are left out", np.isnan(truth).sum())
-        table = table.filter(pa.array(~np.isnan(truth)))
-        truth = truth[~np.isnan(truth)]
+    known = Vocabulary.of(scorer.manifest.kind, scorer.manifest.classes)
+    truth = label_codes(known, table[project.label.column])
+    if np.isnan(truth).any():  # NaN, where null is meant
+        table, truth = table.filter(pa.array(~np.isnan(truth))), truth[~np.isnan(truth)]
     if len(truth) == 0:
         raise _nothing_to_measure(project, window)
-    return Measured(truth, scorer.score(table).values, table)
+    unknown = () if known is None else known.unknown
+    if known is not None and unknown:
+        logger.warning(
+            "evaluate: %d rows are of classes that the model never saw, and count as its mistakes: %s",
+            np.count_nonzero(truth >= len(known.classes)), listed(unknown),
+        )  # fmt: skip
+    return Measured(truth, scorer.score(table).values, table, unknown)
 
 
 def _nothing_to_measure(project: Project, window: Window) -> DataRefusedError:

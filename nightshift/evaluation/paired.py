@@ -21,7 +21,7 @@ from nightshift.spec.project import Kind
 
 @dataclass(frozen=True)
 class Answers:
-    """Labels and scores of the rows of one model; multiclass codes are that model's own."""
+    """Labels and scores of the rows of one model; multiclass codes are that model's own, from K up of other classes."""
 
     truth: Floats
     scores: Floats

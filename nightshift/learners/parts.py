@@ -18,7 +18,7 @@ from nightshift.engine import quote
 from nightshift.errors import RequestError
 from nightshift.learners.model import Floats
 from nightshift.learners.protocol import Part
-from nightshift.learners.target import Target
+from nightshift.learners.target import Target, class_of_label
 from nightshift.learners.weights import taught_weight, watched_weight
 from nightshift.records import Window
 from nightshift.spec.learner import Torch
@@ -98,8 +98,8 @@ def write_part(
     """
     project = rows.project
     columns = [quote(name) for name in encoder.names]
-    columns.append(f"{_label(project, target)} AS {quote(LABEL)}")
-    weight = watched_weight(project, target) if watched else taught_weight(rows, window, target)
+    columns.append(f"{_label(rows, target)} AS {quote(LABEL)}")
+    weight = watched_weight(rows, target) if watched else taught_weight(rows, window, target)
     if weight:
         columns.append(f"{weight} AS {quote(WEIGHT)}")
     key = tuple(name for name in project.dataset.key if encoder.images)
@@ -157,12 +157,12 @@ def _encoded(
             yield table
 
 
-def _label(project: Project, target: Target) -> str:
-    label = quote(project.label.column)
-    if project.label.kind != "multiclass":
-        return f"CAST({label} AS DOUBLE)"
+def _label(rows: SnapshotRows, target: Target) -> str:
+    label = rows.project.label
+    if label.kind != "multiclass":
+        return f"CAST({quote(label.column)} AS DOUBLE)"
     codes = json.dumps(list(target.classes), ensure_ascii=False).replace("'", "''")
-    return f"(list_position(CAST('{codes}'::JSON AS VARCHAR[]), CAST({label} AS VARCHAR)) - 1)::DOUBLE"
+    return f"(list_position(CAST('{codes}'::JSON AS VARCHAR[]), {class_of_label(rows)}) - 1)::DOUBLE"
 
 
 def _floats(column: pa.ChunkedArray) -> Floats:

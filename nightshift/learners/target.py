@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from nightshift.dataset.classes import class_sql
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import quote
 from nightshift.errors import DataRefusedError, RequestError
@@ -24,6 +25,14 @@ class Target:
     def rows(self) -> int:
         """Labelled training rows."""
         return sum(self.counts)
+
+
+def class_of_label(rows: SnapshotRows) -> str:
+    """The text of a binary or multiclass label's class, as SQL; see `dataset.classes`."""
+    label = rows.project.label
+    if label.kind == "binary":
+        return f"CAST(CAST({quote(label.column)} AS INTEGER) AS VARCHAR)"
+    return class_sql(quote(label.column), rows.schema.field(label.column).type)
 
 
 def look_at_label(rows: SnapshotRows, window: Window) -> Target:
@@ -55,11 +64,10 @@ def look_at_label(rows: SnapshotRows, window: Window) -> Target:
                 f"all {known:,} labels are {low}", where=where, remedy="look at the label in the SQL"
             )
         return Target(("",), (known,), total - known)
-    kind = "INTEGER" if project.label.kind == "binary" else "VARCHAR"
     try:
         counted = rows.connection.sql(
-            f"SELECT CAST({label} AS {kind})::VARCHAR AS class, count(*) FROM snapshot "
-            f"WHERE {rows.condition(window, labelled=True)} GROUP BY 1 ORDER BY 1"
+            f"SELECT {class_of_label(rows)} AS class, count(*) FROM snapshot "
+            f"WHERE {rows.condition(window, labelled=True)} GROUP BY 1 HAVING class IS NOT NULL ORDER BY 1"
         ).fetchall()
     except duckdb.ConversionException as error:
         raise RequestError(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from nightshift.dataset.classes import number_text
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import quote, quote_text
 from nightshift.errors import RequestError, did_you_mean
-from nightshift.learners.target import Target
+from nightshift.learners.target import Target, class_of_label
 from nightshift.records import Window
 from nightshift.spec.project import Project
 from nightshift.spec.training import Reweight
@@ -20,13 +21,13 @@ _GROUPS = "weight_of_group"
 _MOST_SHOWN = 20
 
 
-def watched_weight(project: Project, target: Target) -> str | None:
+def watched_weight(rows: SnapshotRows, target: Target) -> str | None:
     """A row's weight in the validation loss: sample weight times class weight; None when all rows weigh the same.
 
     Raises:
         RequestError: a class is named that is not there.
     """
-    return " * ".join(_of_the_loss(project, target)) or None
+    return " * ".join(_of_the_loss(rows, target)) or None
 
 
 def taught_weight(rows: SnapshotRows, window: Window, target: Target) -> str | None:
@@ -36,7 +37,7 @@ def taught_weight(rows: SnapshotRows, window: Window, target: Target) -> str | N
         RequestError: a class, a group or a column is named that is not there.
     """
     recipe = rows.project.learner
-    factors = _of_the_loss(rows.project, target)
+    factors = _of_the_loss(rows, target)
     if recipe.half_life is not None:
         factors.append(_by_age(rows.project, window))
     if recipe.reweight is not None:
@@ -44,16 +45,14 @@ def taught_weight(rows: SnapshotRows, window: Window, target: Target) -> str | N
     return " * ".join(factors) or None
 
 
-def _of_the_loss(project: Project, target: Target) -> list[str]:
-    factors = []
+def _of_the_loss(rows: SnapshotRows, target: Target) -> list[str]:
+    project, factors = rows.project, []
     if project.dataset.weight:
         factors.append(f"CAST({quote(project.dataset.weight)} AS DOUBLE)")
-    weights = _class_weights(project, target)
+    weights = _class_weights(rows, target)
     if weights:
-        kind = "INTEGER" if project.label.kind == "binary" else "VARCHAR"
-        label = f"CAST(CAST({quote(project.label.column)} AS {kind}) AS VARCHAR)"
         cases = " ".join(f"WHEN {quote_text(name)} THEN {weight!r}" for name, weight in weights.items())
-        factors.append(f"CASE {label} {cases} ELSE 1 END::DOUBLE")
+        factors.append(f"CASE {class_of_label(rows)} {cases} ELSE 1 END::DOUBLE")
     return factors
 
 
@@ -112,8 +111,9 @@ def _group_factors(counted: dict[str | None, int], reweight: Reweight, where: st
     return {name: reweight.to.get(name, 1.0) if name is not None else 1.0 for name in counted}
 
 
-def _class_weights(project: Project, target: Target) -> dict[str, float]:
+def _class_weights(rows: SnapshotRows, target: Target) -> dict[str, float]:
     """A factor a class. `balanced` is n / (classes * n_class), so that all classes weigh the same in sum."""
+    project = rows.project
     declared = project.learner.class_weights
     where = f"project {project.name}: learner.class_weights"
     if declared is None:
@@ -123,6 +123,10 @@ def _class_weights(project: Project, target: Target) -> dict[str, float]:
     if declared == "balanced":
         pairs = zip(target.classes, target.counts, strict=True)
         return {name: target.rows / (len(target.classes) * count) for name, count in pairs}
+    if not pa.types.is_string(rows.schema.field(project.label.column).type):
+        # A class that is a number may be named 1 or 1.0.
+        known = {number_text(name): name for name in target.classes}
+        declared = {known.get(number_text(name), name): weight for name, weight in declared.items()}
     unknown = sorted(set(declared) - set(target.classes))
     if unknown:
         raise RequestError(

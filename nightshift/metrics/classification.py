@@ -17,7 +17,8 @@ def roc_auc(sample: Sample) -> float:
 
     AUC = (sum over pairs of [s+ > s-] + [s+ = s-] / 2) / (P N), exact with ties [Hanley & McNeil 1982,
     Radiology 143:29-36]. Multiclass: the mean over classes, each against the rest, of those classes that
-    have rows on both sides. NaN when no class has.
+    have rows on both sides; a class that the model does not know is ranked by nothing, and has 0.5. NaN when no class
+    has.
 
     >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
@@ -28,6 +29,8 @@ def roc_auc(sample: Sample) -> float:
         area_under(rank(sample.truth == code, np.ascontiguousarray(sample.score[:, code]), sample.weight))
         for code in range(sample.classes)
     ]
+    # A class without a score ties everywhere, unless all rows are of it: then there is nothing to rank.
+    areas += [float("nan") if (sample.truth == code).all() else 0.5 for code in sample.unknown]
     return _mean_of_defined(np.array(areas))
 
 
@@ -53,7 +56,8 @@ def average_precision(sample: Sample) -> float:
 def log_loss(sample: Sample) -> float:
     """Mean negative log-likelihood, -mean(log p(true class)), in nats [Good 1952, JRSS B 14:107-114].
 
-    Probabilities are clipped to [2.2e-16, 1 - 2.2e-16].
+    Probabilities are clipped to [2.2e-16, 1 - 2.2e-16]; that of a class that the model does not know is 0, so that each
+    of its rows costs 36 nats.
 
     >>> round(log_loss([1, 0], [0.9, 0.2]), 4)
     0.1643
@@ -66,7 +70,8 @@ def log_loss(sample: Sample) -> float:
 def brier(sample: Sample) -> float:
     """Mean squared error of the probabilities [Brier 1950, Monthly Weather Review 78:1-3].
 
-    Binary: mean((p - y)^2), from 0 to 1. Multiclass: mean(sum_k (p_k - [y = k])^2), from 0 to 2.
+    Binary: mean((p - y)^2), from 0 to 1. Multiclass: mean(sum_k (p_k - [y = k])^2), from 0 to 2,
+    over all classes, where one that the model does not know has p = 0.
 
     >>> round(brier([1, 0], [0.9, 0.2]), 4)
     0.025
@@ -84,10 +89,14 @@ def brier(sample: Sample) -> float:
 def accuracy(sample: Sample) -> float:
     """Share of rows predicted right; binary rows count as positive from a score of 0.5 on.
 
+    A row of a class that the model does not know is predicted wrong, whatever is predicted.
+
     >>> accuracy([1, 0, 1], [0.9, 0.2, 0.3])
     0.6666666666666666
+    >>> accuracy([0, 1, 2], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
+    0.6666666666666666
     """
-    return float(np.trace(sample.confusion)) / sample.total
+    return float(np.sum(sample.per_class[0])) / sample.total
 
 
 @declare(kinds=("binary", "multiclass"), greater_is_better=True, needs="labels")
@@ -95,12 +104,13 @@ def f1(sample: Sample) -> float:
     """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN).
 
     [van Rijsbergen 1979, Information Retrieval, ch. 7]. Multiclass: the mean over classes that occur as label
-    or as prediction. Binary: NaN when no row is, or is predicted, positive.
+    or as prediction, where one that the model does not know has 0. Binary: NaN when no row is, or is predicted,
+    positive.
 
     >>> f1([1, 0, 1], [0.9, 0.2, 0.3])
     0.6666666666666666
     """
-    right, predicted, actual = _per_class(sample)
+    right, predicted, actual = sample.per_class
     return _of_positive_or_macro(sample, 2 * right, predicted + actual)
 
 
@@ -114,7 +124,7 @@ def precision(sample: Sample) -> float:
     >>> precision([1, 0, 1], [0.9, 0.6, 0.3])
     0.5
     """
-    right, predicted, _ = _per_class(sample)
+    right, predicted, _ = sample.per_class
     return _of_positive_or_macro(sample, right, predicted)
 
 
@@ -123,12 +133,13 @@ def recall(sample: Sample) -> float:
     """Share of the positive rows that are predicted positive: TP / (TP + FN).
 
     Binary: NaN without positives. Multiclass: the mean over classes that occur as label or as prediction,
-    where one that has no rows counts 0; `balanced_accuracy` leaves such a class out.
+    where one that has no rows counts 0; `balanced_accuracy` leaves such a class out. Of a class that the model does not
+    know, nothing is found: it counts 0 in both.
 
     >>> recall([1, 0, 1, 1], [0.9, 0.6, 0.3, 0.2])
     0.3333333333333333
     """
-    right, _, actual = _per_class(sample)
+    right, _, actual = sample.per_class
     return _of_positive_or_macro(sample, right, actual)
 
 
@@ -139,7 +150,7 @@ def balanced_accuracy(sample: Sample) -> float:
     >>> balanced_accuracy([1, 0, 0, 0], [0.9, 0.6, 0.3, 0.2])
     0.8333333333333333
     """
-    right, _, actual = _per_class(sample)
+    right, _, actual = sample.per_class
     return _mean_of_defined(_divide(right, actual))
 
 
@@ -164,20 +175,16 @@ def average_precision_of(ranking: Ranking) -> float:
 def _probability_of_truth(sample: Sample) -> Floats:
     if sample.kind == "binary":
         return np.where(sample.truth == 1, sample.score, 1 - sample.score)
-    return np.take_along_axis(sample.score, sample.truth[:, None], axis=1)[:, 0]
-
-
-def _per_class(sample: Sample) -> tuple[Floats, Floats, Floats]:
-    """Weight of each class predicted right, predicted, and true."""
-    confusion = sample.confusion
-    return np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    known = np.minimum(sample.truth, sample.classes - 1)
+    of_truth = np.take_along_axis(sample.score, known[:, None], axis=1)[:, 0]
+    return np.where(sample.truth < sample.classes, of_truth, 0.0)
 
 
 def _of_positive_or_macro(sample: Sample, part: Floats, whole: Floats) -> float:
     shares = _divide(part, whole)
     if sample.kind == "binary":
         return float(shares[1])
-    _, predicted, actual = _per_class(sample)
+    _, predicted, actual = sample.per_class
     return float(np.mean(np.nan_to_num(shares[(predicted + actual) > 0])))
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nightshift.spec.project import Kind
 
 MOST_POINTS = 500
+UNKNOWN = "unknown to the model"
 _Z95 = 1.959963984540054  # the normal quantile of 0.975
 
 
@@ -205,6 +206,8 @@ def wilson_interval(rate: Floats, rows: Floats) -> tuple[Floats, Floats]:
 def confusion_matrix(sample: Sample, classes: Sequence[str] | None = None, most: int = 20) -> ConfusionMatrix:
     """Which class was taken for which; beyond `most` classes the rarest are shown as one, `other`.
 
+    Rows of classes that the model does not know are one row, the last.
+
     >>> scores = [[0.9, 0.1], [0.3, 0.7], [0.6, 0.4]]
     >>> confusion_matrix(Sample.of("multiclass", [0, 1, 1], scores), ["no", "yes"]).counts.tolist()
     [[1.0, 0.0], [1.0, 1.0]]
@@ -214,6 +217,8 @@ def confusion_matrix(sample: Sample, classes: Sequence[str] | None = None, most:
     if len(names) != size:
         raise ValueError(f"{len(names)} names do not fit {size} classes")
     counts = sample.confusion if sample.is_measurable else np.zeros((size, size))
+    if len(counts) > size:
+        size, names = len(counts), (*names, UNKNOWN)
     if size <= most:
         return ConfusionMatrix(names, counts)
     shown = np.sort(np.argsort(-counts.sum(axis=1), kind="stable")[: most - 1])

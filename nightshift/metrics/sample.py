@@ -48,6 +48,10 @@ class Ranking:
 class Sample:
     """One set of rows to measure; build it with `Sample.of`, measure it with any number of metrics.
 
+    Rows may be of classes that the scores have no column for, because the model never saw them: their codes are K, the
+    number of columns, and up. Metrics are those of all classes together, where such a class has a probability of 0
+    everywhere: each of its rows is a mistake.
+
     Attributes:
         kind: binary, multiclass or regression.
         truth: class codes (binary: 0 and 1) as integers, or regression targets as float64; shape (n,).
@@ -69,8 +73,7 @@ class Sample:
         Rows of weight zero are dropped: they count exactly as rows that are not there.
 
         Raises:
-            ValueError: shapes do not fit, a weight is negative, or a label is no code of a class. Rows with
-                labels unknown to the model are for the caller to refuse or to count.
+            ValueError: shapes do not fit, a weight is negative, or a label is no code of a class.
         """
         truth, score = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
         if score.ndim != (2 if kind == "multiclass" else 1) or truth.shape != score.shape[:1]:
@@ -92,13 +95,31 @@ class Sample:
         if kind == "regression":
             truth = truth.astype(np.float64, copy=False)
         elif measurable:
-            truth = _codes(truth, 2 if kind == "binary" else score.shape[1])
+            truth = _codes(truth, 2 if kind == "binary" else None)
         return cls(kind, truth, score, weights, measurable)
 
     @property
     def classes(self) -> int:
-        """How many classes the scores tell apart."""
+        """How many classes the scores tell apart, K."""
         return self.score.shape[1] if self.score.ndim == 2 else 2
+
+    @cached_property
+    def unknown(self) -> Codes:
+        """The codes of the classes that the scores have no column for, each once."""
+        found: Codes = np.unique(self.truth[self.truth >= self.classes])
+        return found
+
+    @cached_property
+    def per_class(self) -> tuple[Floats, Floats, Floats]:
+        """Weight of the rows of each class that are predicted right, predicted at all, and true; unknown ones too."""
+        width = max(self.classes, int(self.truth.max()) + 1)
+
+        def summed(codes: Codes, weight: Floats | None) -> Floats:
+            return np.bincount(codes, weights=weight, minlength=width).astype(np.float64)
+
+        is_right = self.truth == self.predicted
+        right = summed(self.truth[is_right], None if self.weight is None else self.weight[is_right])
+        return right, summed(self.predicted, self.weight), summed(self.truth, self.weight)
 
     @cached_property
     def total(self) -> float:
@@ -121,10 +142,14 @@ class Sample:
 
     @cached_property
     def confusion(self) -> Floats:
-        """Weight of the rows of each class (down) predicted as each class (across), shape (K, K)."""
-        cells = self.truth * self.classes + self.predicted
-        counts = np.bincount(cells, weights=self.weight, minlength=self.classes**2)
-        return counts.reshape(self.classes, self.classes).astype(np.float64)
+        """Weight of the rows of each class (down) predicted as each class (across), shape (K, K).
+
+        Where rows are of unknown classes, one more row and column hold them all together, shape (K + 1, K + 1).
+        """
+        size = self.classes + (self.unknown.size > 0)
+        cells = np.minimum(self.truth, self.classes) * size + self.predicted
+        counts = np.bincount(cells, weights=self.weight, minlength=size**2)
+        return counts.reshape(size, size).astype(np.float64)
 
     @cached_property
     def ranking(self) -> Ranking:
@@ -152,8 +177,10 @@ def rank(is_positive: NDArray[Any], score: Floats, weight: Floats | None = None)
     return Ranking(falling[last_of_tie], true_positives, false_positives)
 
 
-def _codes(labels: NDArray[Any], classes: int) -> Codes:
+def _codes(labels: NDArray[Any], classes: int | None) -> Codes:
     codes = labels.astype(np.intp)
-    if np.any(codes != labels) or codes.min() < 0 or codes.max() >= classes:
-        raise ValueError(f"labels must be whole codes from 0 to {classes - 1}")
+    if np.any(codes != labels) or codes.min() < 0 or (classes is not None and codes.max() >= classes):
+        raise ValueError(
+            f"labels must be whole codes from 0 {'up' if classes is None else f'to {classes - 1}'}"
+        )
     return codes

@@ -100,10 +100,13 @@ def _reviewed(
 ) -> Review:
     """The standing version's predictions: those whose labels can be known, and the newest ones."""
     version = standing.version.version
-    references = {version: standing.performance}
+    references, learnt = {version: standing.performance}, standing.version.learnt_until
 
     def look(window: Window, *families: Family) -> Review:
-        at = Look(_since(standing, window), windows.as_of, (version,), snapshot.version)
+        at = Look(
+            _since(standing, window), windows.as_of, (version,), snapshot.version,
+            learnt_until={} if learnt is None else {version: learnt},
+        )  # fmt: skip
         floor = floor_of(project.drift, BIAS)
         return review(project, settings, at, references, bias_floor=floor, families=families)
 

@@ -23,8 +23,9 @@ def bias_signal(seen: Observed, segment: str = "", floor: float | None = None) -
 
     Calibration in the large [Cox 1958, "Two further applications of a model for binary regression", Biometrika 45].
     Binary: |mean score - share of ones|. Multiclass: the largest such gap of any class, its p-value times the number of
-    classes. Regression: |mean prediction - mean label| in standard deviations of the label. Two-sided; the standard
-    error is that of blocks of neighbours in time (see `uncertainty`).
+    classes; a row of a class that the model does not know is of none of its classes. Regression: |mean prediction -
+    mean label| in standard deviations of the label. Two-sided; the standard error is that of blocks of neighbours in
+    time (see `uncertainty`).
 
     Args:
         floor: the least gap that matters; by default 0.03, or 0.05 standard deviations.

@@ -41,20 +41,25 @@ class Calibration:
     score alone is off although nothing has changed but the mix. The weights are held at 0 like a ridge regression's
     [Hoerl & Kennard 1970, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics 12:55-67].
 
+    Rows of a class that the model does not know are of none of its classes: their share is held to stay what it was,
+    and is left out of the sum.
+
     Attributes:
         weights: a, b and c a class, shape (K, 3); (1, 3) for a binary label.
         tables: column -> value -> d. A value that is not there has 0.
+        unknown: the share of the rows that are of a class that the model does not know.
     """
 
     weights: Floats
     tables: Tables = field(default_factory=dict)
+    unknown: float = 0.0
 
     @classmethod
     def fit(cls, truth: Floats, scores: Floats, slices: Slices | None = None) -> Calibration:
         """The curves of greatest likelihood, held loosely at the identity.
 
         Args:
-            truth: class codes, shape (n,); any n, also of one class only.
+            truth: class codes, shape (n,); any n, also of one class only. Of classes without a score, K and up.
             scores: chances as the model gives them, shape (n,) for a binary label, else (n, K).
             slices: columns whose values move a binary label's curve.
 
@@ -81,10 +86,14 @@ class Calibration:
         by_class = [
             _fitted(_curve(scores[:, code]), truth == code, blocks) for code in range(scores.shape[1])
         ]
-        return tuple(cls(np.array(one)) for one in zip(*by_class, strict=True))
+        shares = _shares_unknown(truth >= scores.shape[1], blocks)
+        return tuple(cls(np.array(one), unknown=share) for *one, share in zip(*by_class, shares, strict=True))
 
     def apply(self, scores: Floats, slices: Slices) -> Floats:
-        """The chances behind scores: of class 1, shape (n,), or of each class, shape (n, K) with rows of sum 1."""
+        """The chances behind scores: of class 1, shape (n,), or of each class, shape (n, K).
+
+        Those of several classes sum to 1, less the share of rows of unknown classes.
+        """
         if scores.ndim == 1:
             logit = _curve(scores) @ self.weights[0]
             for name, table in self.tables.items():
@@ -94,19 +103,29 @@ class Calibration:
             return _logistic(logit)
         columns = [_logistic(_curve(scores[:, code]) @ curve) for code, curve in enumerate(self.weights)]
         chances = np.stack(columns, axis=1)
-        return np.asarray(chances / chances.sum(axis=1, keepdims=True), dtype=np.float64)
+        known = (1 - self.unknown) / chances.sum(axis=1, keepdims=True)
+        return np.asarray(chances * known, dtype=np.float64)
 
     def as_json(self) -> dict[str, Any]:
         """The weights in JSON's types."""
         return {
             "weights": self.weights.tolist(),
             "tables": {name: dict(one) for name, one in self.tables.items()},
+            **({"unknown": self.unknown} if self.unknown else {}),
         }
 
     @classmethod
     def of_json(cls, read: Mapping[str, Any]) -> Calibration:
         """What `as_json` gave."""
-        return cls(np.array(read["weights"], dtype=np.float64), read["tables"])
+        return cls(np.array(read["weights"], dtype=np.float64), read["tables"], read.get("unknown", 0.0))
+
+
+def _shares_unknown(is_unknown: Hits, blocks: int) -> list[float]:
+    """The share of rows of unknown classes: of all rows, then without each block of neighbours."""
+    if not is_unknown.size:
+        return [0.0] * (blocks + 1)
+    kept = [np.delete(is_unknown, block_of(is_unknown.size, block)) for block in range(blocks)]
+    return [float(np.mean(one)) if one.size else 0.0 for one in (is_unknown, *kept)]
 
 
 def _values(slices: Slices) -> list[tuple[str, int, str]]:

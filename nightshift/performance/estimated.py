@@ -114,13 +114,16 @@ def _outlook(
 ) -> Floats:
     """What each row's version makes of it; the version `changed` without a block of its holdout."""
     width = {"binary": (), "regression": (3,), "multiclass": rows.scores.shape[1:]}[rows.kind]
-    made = np.empty((len(rows.scores), *width))
+    made = np.zeros((len(rows.scores), *width))
     for version in (int(version) for version in np.unique(rows.versions)):
         places = np.flatnonzero(rows.versions == version)
         some = rows.take(places)
-        made[places] = references[version].estimates(
-            some.scores, some.slices, some.numbers, block if version == changed else None
+        own = rows.own.get(version)
+        scores = some.scores if own is None else some.scores[:, own]
+        found = references[version].estimates(
+            scores, some.slices, some.numbers, block if version == changed else None
         )
+        made[places if own is None else np.ix_(places, own)] = found
     return made
 
 

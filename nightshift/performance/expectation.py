@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Chances of K classes for n rows are n K rows of K scores: no more numbers than these are held at a time.
 _MOST_NUMBERS = 25_000_000
+# Sums of float64 miss 1 by less.
+_LEAST_REST = 1e-9
 _OF_LOSS = {"mae": 0, "rmse": 1, "mape": 2}
 
 
@@ -26,7 +28,8 @@ def expected_metrics(kind: Kind, scores: Floats, outlook: Floats) -> Metrics:
     Args:
         scores: binary chances of class 1 or predicted values, shape (n,); multiclass chances, shape (n, K).
         outlook: what is thought of each row: binary the calibrated chance of class 1, shape (n,); multiclass
-            calibrated chances, (n, K); regression the expected absolute, squared and percentage loss, (n, 3).
+            calibrated chances, (n, K), that sum to 1 less the share of unknown classes; regression the expected
+            absolute, squared and percentage loss, (n, 3).
     """
     if len(scores) == 0:
         return {}
@@ -65,8 +68,13 @@ def weighted(kind: Kind, scores: Floats, chances: Floats) -> Sample:
     if len(scores) > most:
         chosen = (np.arange(most) * len(scores)) // most
         scores, chances = scores[chosen], chances[chosen]
-    truth = np.repeat(np.arange(classes), len(scores))
-    return Sample.of(kind, truth, np.tile(scores, (classes, 1)), chances.T.ravel())
+    # What chances lack of 1 is that of a class that the model does not know.
+    rest = np.maximum(1 - chances.sum(axis=1), 0.0)
+    if rest.max(initial=0.0) > _LEAST_REST:
+        chances = np.column_stack([chances, rest])
+    width = chances.shape[1]
+    truth = np.repeat(np.arange(width), len(scores))
+    return Sample.of(kind, truth, np.tile(scores, (width, 1)), chances.T.ravel())
 
 
 def _of_losses(name: str, losses: Floats) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from nightshift.dataset.classes import Vocabulary, label_codes, listed
 from nightshift.engine import engine
 from nightshift.lake.tables import Lake
 from nightshift.metrics.sample import Floats
@@ -38,12 +39,14 @@ class Observed:
 
     Attributes:
         rows, labelled: how many predictions there are, and how many of them have a label by now.
-        truth: labels as the metrics want them, shape (n,); NaN where not known, or of a class the model has not.
-        scores: shape (n,), or (n, K) for several classes.
+        truth: labels as the metrics want them, shape (n,); NaN where not known. Of classes that no version knows, codes
+            from K up.
+        scores: shape (n,), or (n, K) for several classes; 0 of a class that the row's version does not know.
         versions: the model version behind each, shape (n,).
         slices: columns looked at value by value, those of `evaluate.slices` among them.
         numbers: columns looked at in bands, null as NaN.
         segments: the columns of `evaluate.slices`.
+        own: by version, which of the K classes it knows, shape (K,); all of them where it is not there.
     """
 
     kind: Kind
@@ -56,6 +59,7 @@ class Observed:
     slices: Slices = field(default_factory=dict)
     numbers: Numbers = field(default_factory=dict)
     segments: tuple[str, ...] = ()
+    own: Mapping[int, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -125,16 +129,17 @@ def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
 def _read(connection: duckdb.DuckDBPyConnection, queries: PredictionLog, rows: int) -> Observed:
     """Fill arrays of the right length from batches."""
     kind = queries.project.label.kind
+    vocabulary = Vocabulary.of(kind, queries.classes)
+    width = len(queries.classes) if kind == "multiclass" else 1
     truth, versions = np.empty(rows), np.empty(rows, dtype=np.int64)
-    scores = np.empty((rows, len(queries.scores)))
+    scores = np.empty((rows, width))
     numbers = {name: np.empty(rows, dtype=np.float32) for name in queries.numbers}
     texts: dict[str, list[pa.Array]] = {name: [] for name in queries.texts}
-    classes = pa.array(queries.classes, pa.string()) if kind == "multiclass" else None
     labelled = done = 0
     for batch in connection.sql(queries.rows).to_arrow_reader(_BATCH_ROWS):
         place = slice(done, done + batch.num_rows)
-        labelled += batch.num_rows - batch["label"].null_count
-        truth[place] = _codes(batch["label"], classes)
+        truth[place] = label_codes(vocabulary, batch["label"])
+        labelled += int(np.count_nonzero(~np.isnan(truth[place])))
         versions[place] = _array(batch["model_version"])
         for column in range(scores.shape[1]):
             scores[place, column] = _array(batch[f"score {column}"])
@@ -144,8 +149,10 @@ def _read(connection: duckdb.DuckDBPyConnection, queries: PredictionLog, rows: i
         for name, parts in texts.items():
             parts.append(as_text(batch[f"text {name}"]).dictionary_encode())
         done += batch.num_rows
-    if labelled > np.count_nonzero(~np.isnan(truth)):
-        logger.warning("performance: rows of a class that the model never saw are left out of the metrics")
+    if vocabulary is not None and vocabulary.unknown:
+        unknown = listed(vocabulary.unknown)
+        logger.warning("performance: rows of classes that no version has seen count as mistakes: %s", unknown)
+    own = _known_classes(scores, versions) if kind == "multiclass" else {}
     return Observed(
         kind=kind,
         window=queries.look.window,
@@ -160,11 +167,19 @@ def _read(connection: duckdb.DuckDBPyConnection, queries: PredictionLog, rows: i
         },
         numbers=numbers,
         segments=tuple(name for name in queries.project.evaluate.slices if name in texts),
+        own=own,
     )
 
 
-def _codes(labels: pa.Array, classes: pa.Array | None) -> Floats:
-    return _array(labels if classes is None else pc.index_in(labels, value_set=classes).cast(pa.float64()))
+def _known_classes(scores: Floats, versions: npt.NDArray[np.int64]) -> dict[int, npt.NDArray[np.bool_]]:
+    """Which classes each version knows: those that it has a score of. Of the others the score becomes 0."""
+    own = {}
+    for version in np.unique(versions):
+        rows = versions == version
+        known = ~np.isnan(scores[rows]).all(axis=0)
+        scores[np.ix_(rows, ~known)] = 0.0
+        own[int(version)] = known
+    return own
 
 
 def _array(values: pa.Array) -> Floats:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pyarrow as pa
 
+from nightshift.dataset.classes import number_text
 from nightshift.engine import quote, quote_all, quote_text
 from nightshift.performance.segments import is_number
 from nightshift.records import Window
@@ -25,6 +26,7 @@ class Look:
         versions: the model versions that count, in the order they went live; None for all, the highest last.
         dataset_version: of the lake's dataset table; None for the newest.
         columns: of the dataset, to be read beside `evaluate.slices` (see `Reference.columns`).
+        learnt_until: by version, the time up to which it has learnt from rows: the labels of these are not seen.
     """
 
     window: Window
@@ -32,6 +34,7 @@ class Look:
     versions: tuple[int, ...] | None = None
     dataset_version: int | None = None
     columns: tuple[str, ...] = ()
+    learnt_until: Mapping[int, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,20 +54,37 @@ class PredictionLog:
 
     @property
     def scores(self) -> list[str]:
-        """The log's columns that hold scores."""
+        """The log's columns that hold scores; of several classes, in the order of the classes' names."""
         match self.project.label.kind:
             case "binary":
                 return ["score"]
             case "regression":
                 return ["prediction"]
             case "multiclass":
-                roles = {*self.project.dataset.key, self.project.dataset.event_time}
-                return [name for name in self.log.names if name.startswith("score_") and name not in roles]
+                return [name for columns in self._by_class().values() for name in columns]
 
     @property
     def classes(self) -> list[str]:
-        """The classes of a multiclass label, in the order of their scores."""
-        return [name.removeprefix("score_") for name in self.scores]
+        """The classes of a multiclass label that any version knows, in the order of their scores."""
+        return list(self._by_class())
+
+    def _by_class(self) -> dict[str, list[str]]:
+        """The score columns of each class, sorted by its name as models sort their classes.
+
+        Of a number there may be several: versions of old call the class 1 of a float `1.0`.
+        """
+        roles = {*self.project.dataset.key, self.project.dataset.event_time}
+        columns = {
+            name.removeprefix("score_"): name
+            for name in self.log.names
+            if name.startswith("score_") and name not in roles
+        }
+        label = self.project.label.column
+        is_text = label not in self.dataset.names or pa.types.is_string(self.dataset.field(label).type)
+        found: dict[str, list[str]] = {}
+        for name in sorted(columns):
+            found.setdefault(name if is_text else number_text(name), []).append(columns[name])
+        return dict(sorted(found.items()))
 
     @property
     def texts(self) -> list[str]:
@@ -91,11 +111,20 @@ class PredictionLog:
         """Label, version, `score N`, `text NAME` and `number NAME` of each prediction, in order (event time, key)."""
         dataset = self.project.dataset
         selected = [f"{self._label()} AS label", "p.model_version"]
-        selected += _as("score", "p.{}::DOUBLE", self.scores, range(len(self.scores)))
+        selected += [
+            f"{score}::DOUBLE AS {quote(f'score {place}')}" for place, score in enumerate(self._scored())
+        ]
         selected += _as("text", "d.{}", self.texts, self.texts)
         selected += _as("number", "d.{}::DOUBLE", self.numbers, self.numbers)
         order = ", ".join(f"p.{quote(name)}" for name in (dataset.event_time, *dataset.key))
         return f"SELECT {', '.join(selected)} FROM {self._joined()} ORDER BY {order}"
+
+    def _scored(self) -> list[str]:
+        """One SQL expression a score: where a class has several columns, the one that the row's version filled."""
+        if self.project.label.kind != "multiclass":
+            return [f"p.{quote(name)}" for name in self.scores]
+        together = [[f"p.{quote(name)}" for name in columns] for columns in self._by_class().values()]
+        return [f"coalesce({', '.join(columns)})" for columns in together]
 
     def _columns(self) -> list[str]:
         wanted = dict.fromkeys([*self.project.evaluate.slices, *self.look.columns])
@@ -108,7 +137,9 @@ class PredictionLog:
         """The window's predictions, of each row that of the version that was live last."""
         keys, time = quote_all(self.project.dataset.key), quote(self.project.dataset.event_time)
         versions, rank = self.look.versions, "model_version"
-        parts = [self._within(time), f"{quote(self.scores[0])} IS NOT NULL"] if self.scores else ["false"]
+        # A version has no score of a class that only later ones know.
+        is_scored = f"coalesce({quote_all(self.scores)}) IS NOT NULL" if self.scores else "false"
+        parts = [self._within(time), is_scored]
         if versions is not None:
             listed = ", ".join(str(int(version)) for version in versions)
             rank = f"list_position([{listed}]::INT[], model_version)"
@@ -133,18 +164,21 @@ class PredictionLog:
         return f"{time} >= TIMESTAMPTZ {start} AND {time} < TIMESTAMPTZ {end}"
 
     def _label(self) -> str:
-        """The label as the metrics want it, null where it was not known yet at as-of."""
+        """The label, null where it was not known yet at as-of, or where the version has learnt from it."""
         label = self.project.label
         if label.column not in self.dataset.names:
             return "NULL::DOUBLE"
-        value = f"d.{quote(label.column)}"
-        if pa.types.is_floating(self.dataset.field(label.column).type):
-            value = f"CASE WHEN NOT isnan({value}) THEN {value} END"  # NaN is not known either
-        cast = f"CAST({value} AS {'VARCHAR' if label.kind == 'multiclass' else 'DOUBLE'})"
-        if label.known_after is None:
-            return cast
-        limit = quote_text((self.look.as_of - label.known_after).isoformat())
-        return f"CASE WHEN d.{quote(self.project.dataset.event_time)} <= TIMESTAMPTZ {limit} THEN {cast} END"
+        column = f"d.{quote(label.column)}"
+        if label.kind != "multiclass":
+            column = f"nullif(CAST({column} AS DOUBLE), 'NaN'::DOUBLE)"
+        time, parts = f"d.{quote(self.project.dataset.event_time)}", []
+        if label.known_after is not None:
+            limit = quote_text((self.look.as_of - label.known_after).isoformat())
+            parts.append(f"{time} <= TIMESTAMPTZ {limit}")
+        for version, until in self.look.learnt_until.items():
+            is_new = f"{time} >= TIMESTAMPTZ {quote_text(until.isoformat())}"
+            parts.append(f"(p.model_version != {int(version)} OR {is_new})")
+        return f"CASE WHEN {' AND '.join(parts)} THEN {column} END" if parts else column
 
 
 def _as(role: str, form: str, columns: list[str], names: Iterable[object]) -> list[str]:

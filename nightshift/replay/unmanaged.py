@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from nightshift.atomic import replacing
+from nightshift.dataset.classes import number_codes
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.dataset.stage import fingerprint_of, stage
 from nightshift.engine import engine, quote
@@ -107,7 +108,7 @@ def _scored(
         rows = SnapshotRows(project, everything, settings, connection)
         for batch in rows.read(window, [quote(name) for name in wanted], labelled=True):
             columns = {name: batch[name] for name in identity}
-            columns[TRUTH] = pa.array(scorers[0].codes(batch[project.label.column]))
+            columns[TRUTH] = pa.array(number_codes(batch[project.label.column]))
             for name, scorer in zip((NEVER, ALWAYS), scorers, strict=True):
                 columns[name] = pa.array(np.asarray(scorer.score(batch).values, dtype=np.float64))
             yield pa.RecordBatch.from_pydict(columns)

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nightshift.cost.meter import Meter
+from nightshift.dataset.classes import Vocabulary, label_codes, listed
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine, quote
 from nightshift.errors import DataRefusedError
@@ -32,15 +35,28 @@ TABLE = "predictions"
 class _Pass:
     """What one pass over the rows gathers beside the predictions themselves."""
 
+    vocabulary: Vocabulary | None
     rows: int = 0
     unseen: Counter[str] = field(default_factory=Counter)
     beyond: Counter[str] = field(default_factory=Counter)
     nulls: Counter[str] = field(default_factory=Counter)
+    learnt: int = 0
     truth: list[Floats] = field(default_factory=list)
     scores: list[Floats] = field(default_factory=list)
 
+    def realise(self, labels: pa.Array, scores: Floats, is_learnt: npt.NDArray[np.bool_]) -> None:
+        """Keep what is known by now of a batch, but for rows that the model has learnt from: of those it knows more."""
+        truth = label_codes(self.vocabulary, labels)
+        known = ~np.isnan(truth)
+        self.learnt += int(np.count_nonzero(known & is_learnt))
+        self.truth.append(truth[known & ~is_learnt])
+        self.scores.append(scores[known & ~is_learnt])
+
     def realised(self, project: Project) -> tuple[Metrics, int]:
-        """Metrics of the rows whose label is known by now, and how many they are."""
+        """Metrics of the rows whose label is known by now, and how many they are.
+
+        Rows of a class that the model does not know are among them: they are its mistakes.
+        """
         known = np.concatenate(self.truth) if self.truth else np.empty(0)
         if known.size == 0:
             return {}, 0
@@ -64,7 +80,7 @@ def predict(
         )
     meter = Meter()
     lake = Lake.of(project.name, settings)
-    gathered = _Pass()
+    gathered = _Pass(Vocabulary.of(scorer.manifest.kind, scorer.manifest.classes))
     change = Replacement(
         snapshot.window,
         project.dataset.event_time,
@@ -98,6 +114,9 @@ def _warn(gathered: _Pass) -> None:
         logger.warning("predict: numbers beyond float32, taken as infinite: %s", dict(gathered.beyond))
     if gathered.nulls:
         logger.warning("predict: nulls in columns that had none in training: %s", dict(gathered.nulls))
+    if gathered.vocabulary is not None and gathered.vocabulary.unknown:
+        unknown = listed(gathered.vocabulary.unknown)
+        logger.warning("predict: rows of classes never seen in training count as mistakes: %s", unknown)
 
 
 def _scored(
@@ -119,6 +138,7 @@ def _scored(
         table_version=table[1],
         realised=realised,
         realised_rows=realised_rows,
+        realised_learnt=gathered.learnt,
         seconds=0.0,
     )
 
@@ -144,10 +164,7 @@ def _predictions(
         gathered.unseen.update(scores.unseen)
         gathered.beyond.update(scores.beyond)
         gathered.nulls.update(scores.nulls)
-        truth = scorer.codes(batch[label])
-        known = ~np.isnan(truth)
-        gathered.truth.append(truth[known])
-        gathered.scores.append(scores.values[known])
+        gathered.realise(batch[label], scores.values, _is_learnt(batch[dataset.event_time], version))
         logger.debug("predict: %s rows", f"{gathered.rows:,}", extra={
             "step": "predict", "done": gathered.rows, "total": snapshot.rows})  # fmt: skip
         columns = {name: batch[name] for name in identity}
@@ -158,6 +175,14 @@ def _predictions(
             "dataset_version": pa.array(np.full(batch.num_rows, snapshot.version, dtype=np.int64)),
         }
         yield pa.RecordBatch.from_pydict(columns)
+
+
+def _is_learnt(event_time: pa.Array, version: ModelVersion) -> npt.NDArray[np.bool_]:
+    """Which rows are of a time that the version has learnt from; none where that is not known."""
+    if version.learnt_until is None:
+        return np.zeros(len(event_time), dtype=bool)
+    is_before = pc.less(event_time, pa.scalar(version.learnt_until, event_time.type))
+    return np.asarray(is_before.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _chain(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

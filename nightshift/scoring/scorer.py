@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 
 from nightshift.dataset.encoder import Encoder
 from nightshift.learners.artifact import Manifest, load_model
@@ -90,11 +89,3 @@ class Scorer:
                 classes = np.array(self.manifest.classes)
                 scores = {f"score_{name}": pa.array(values[:, place]) for place, name in enumerate(classes)}
                 return {"prediction": pa.array(classes[values.argmax(axis=1)], pa.string()), **scores}
-
-    def codes(self, labels: pa.Array | pa.ChunkedArray) -> Floats:
-        """Labels as the metrics want them: numbers, or the places of the classes; NaN for what is not known."""
-        if self.manifest.kind != "multiclass":
-            return np.asarray(labels.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
-        vocabulary = pa.array(self.manifest.classes, pa.string())
-        codes = pa.compute.index_in(labels.cast(pa.string()), value_set=vocabulary)
-        return np.asarray(codes.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)

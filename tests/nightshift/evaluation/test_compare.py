@@ -106,20 +106,52 @@ def test_a_rival_that_has_learnt_from_all_of_them_is_measured_and_told(tmp_path:
     assert (found.paired.rows, found.is_unseen) == (360, False)
 
 
-def test_a_class_that_only_one_of_both_knows_is_measured_for_neither(tmp_path: Path) -> None:
+@pytest.mark.parametrize("metric", ["log_loss", "accuracy", "f1", "balanced_accuracy", "roc_auc"])
+def test_both_are_measured_on_all_rows_whatever_classes_they_know(tmp_path: Path, metric: str) -> None:
     world = World(tmp_path, kind="multiclass")
     frame = rows_of("multiclass")
-    frame.loc[(frame.index % 10 == 0) & (frame["seen_at"] >= day(20)), "y"] = "new"
+    frame.loc[(frame.index % 3 == 0) & (frame["seen_at"] >= day(20)), "y"] = "new"
+    frame.loc[(frame.index % 10 == 1) & (frame["seen_at"] >= HOLDOUT), "y"] = "newest"
+    frame.loc[(frame.index % 5 == 2) & (frame["seen_at"] < day(8)), "y"] = "gone"
     world.write(frame)
-    project = world.declare(evaluate={"metric": "log_loss"})
+    project = world.declare(evaluate={"metric": metric})
     made = snapshot(world, project)
     early = snapshot(world, project, days(0, 20), as_of=day(20))
-    ours = train(project, made, "now", world.settings)
     short = world.declare(split={"train": "10d", "validate": "4d", "holdout": "4d"})
     theirs = train(short, early, "then", world.settings)
+    late = world.declare(split={"train": "20d", "validate": "6d", "holdout": "6d"})
+    ours = train(late, made, "now", world.settings)
     scorers = [Scorer.load(Path(one.path) / MODEL) for one in (ours, theirs)]
-    assert [len(one.manifest.classes) for one in scorers] == [4, 3]
+    assert [one.manifest.classes for one in scorers] == [
+        ("low", "mid", "new", "top"),
+        ("gone", "low", "mid", "top"),
+    ]
     found = compare(project, *scorers, Rival(False, day(20)), made, world.settings)
-    assert found.paired.rows == 180 - (frame["y"][frame["seen_at"] >= HOLDOUT] == "new").sum()
-    assert np.isfinite([found.paired.ours, found.paired.theirs]).all()
-    assert pd.notna(found.paired.gain)
+    rows = frame[frame["seen_at"] >= HOLDOUT]
+    assert found.paired.rows == len(rows) == 180
+    wanted = [on_the_union(scorer, rows, metric) for scorer in scorers]
+    assert [found.paired.ours, found.paired.theirs] == pytest.approx(wanted)
+    if metric in ("log_loss", "balanced_accuracy"):
+        assert found.paired.gain > 0, "it knows a class that a third of the rows are of"
+
+
+def on_the_union(scorer: Scorer, rows: pd.DataFrame, metric: str) -> float:
+    """The metric as scikit-learn has it, on all classes that there are."""
+    labels = sorted({*scorer.manifest.classes, *rows["y"]})
+    told = pd.DataFrame(
+        scorer.score(pa.Table.from_pandas(rows)).values, columns=list(scorer.manifest.classes)
+    )
+    chances = told.reindex(columns=labels, fill_value=0.0).to_numpy()
+    predicted, present = np.array(labels)[chances.argmax(axis=1)], sorted(set(rows["y"]))
+    match metric:
+        case "log_loss":
+            return float(sk.log_loss(rows["y"], chances, labels=labels))
+        case "accuracy":
+            return float(sk.accuracy_score(rows["y"], predicted))
+        case "balanced_accuracy":
+            return float(sk.recall_score(rows["y"], predicted, labels=present, average="macro"))
+        case "roc_auc":
+            areas = [sk.roc_auc_score(rows["y"] == name, chances[:, labels.index(name)]) for name in present]
+            return float(np.mean(areas))
+        case _:
+            return float(sk.f1_score(rows["y"], predicted, average="macro", zero_division=0))
