@@ -21,6 +21,7 @@ from nightshift.learners.lightgbm_boundaries import (
     without_traces,
 )
 from nightshift.learners.lightgbm_linear import has_linear_leaves, task_without_infinities
+from nightshift.learners.lightgbm_lists import check_lists
 from nightshift.learners.lightgbm_metric import with_metric
 from nightshift.learners.lightgbm_model import FILE_NAME, LightGBMModel, have_it_logged, load_model
 from nightshift.learners.lightgbm_origin import origin_booster, with_new_leaves
@@ -47,6 +48,7 @@ class LightGBMLearner:
         check_numbers(task)
         have_it_logged()
         params = _params(task, recipe)
+        check_lists(recipe.params, task)
         if has_linear_leaves(params):
             task = task_without_infinities(task)
         if not stops_early(params):

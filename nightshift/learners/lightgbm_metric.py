@@ -24,7 +24,8 @@ _RANKINGS = {"auc", "auc_mu", "average_precision"}
 def with_metric(params: Mapping[str, Any], task: Task) -> dict[str, Any]:
     """The parameters with the metrics to watch: those that they name, or the loss. The first one decides."""
     loss = _LOSSES[task.kind]
-    declared = next((str(params[name]) for name in _NAMES if name in params), loss)
+    given = next((params[name] for name in _NAMES if name in params), loss)
+    declared = given if isinstance(given, str) else ",".join(given)
     first = declared.split(",")[0].strip()
     if first in _RANKINGS and task.validate is not None and _is_of_one_class(task.validate):
         logger.warning(

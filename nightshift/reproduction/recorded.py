@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from nightshift.errors import DataRefusedError
 from nightshift.records import Record, Snapshot
+from nightshift.spec.declaration import RECORDED
 from nightshift.spec.project import Project
 from nightshift.trained import ModelVersion, OriginModel
 
@@ -60,7 +61,7 @@ def declaration_of(declared: dict[str, Any], sql_text: str, *, where: str) -> Pr
         DataRefusedError: this version of Nightshift does not know what it says.
     """
     try:
-        project = Project.model_validate(declared)
+        project = Project.model_validate(declared, context=RECORDED)
     except ValidationError as error:
         fault = error.errors()[0]
         raise DataRefusedError(

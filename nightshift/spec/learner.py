@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from nightshift.spec.declaration import Declaration
+from nightshift.spec.declaration import Declaration, Number, Whole, check_factors, is_recorded, refused
 from nightshift.spec.durations import Duration
+from nightshift.spec.lightgbm_values import check_params
+from nightshift.spec.networks import check_network
 from nightshift.spec.training import (
     Budget,
     CheckpointPolicy,
@@ -30,8 +32,10 @@ class Recipe(Declaration):
             the weights that are published for a backbone of timm.
     """
 
-    seed: int = Field(default=0, ge=0)
-    class_weights: Literal["balanced"] | dict[str, float] | None = None
+    seed: Whole = Field(default=0, ge=0)
+    class_weights: Annotated[
+        Literal["balanced"] | dict[str, float] | None, BeforeValidator(check_factors)
+    ] = None
     half_life: Duration | None = None
     reweight: Reweight | None = None
     checkpoint: CheckpointPolicy = CheckpointPolicy()
@@ -46,7 +50,7 @@ def _refuse_unit(policy: CheckpointPolicy, unit: str, remedy: str) -> None:
 
 
 class LightGBM(Recipe):
-    """Gradient-boosted trees; `params` go to LightGBM as they are.
+    """Gradient-boosted trees; `params` are LightGBM's own, and go to it as they are.
 
     Attributes:
         reseed_every: rounds between two boundaries. At each the random draws begin anew, so that training can stop
@@ -55,26 +59,24 @@ class LightGBM(Recipe):
     """
 
     kind: Literal["lightgbm"]
-    rounds: int = Field(default=500, ge=1)
-    early_stopping: int | None = Field(default=30, ge=1)
-    reseed_every: int = Field(default=50, ge=1)
+    rounds: Whole = Field(default=500, ge=1)
+    early_stopping: Whole | None = Field(default=30, ge=1)
+    reseed_every: Whole = Field(default=50, ge=1)
     mode: Literal["fine_tune", "refit"] = "fine_tune"
-    params: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict)
 
-    @field_validator("params")
+    @model_validator(mode="after")
+    def _params_are_lightgbms(self, info: ValidationInfo) -> Self:
+        if not is_recorded(info):
+            check_params(self.params, type(self).model_fields)
+        return self
+
+    @field_validator("seed")
     @classmethod
-    def _has_no_reserved_names(cls, params: dict[str, Any]) -> dict[str, Any]:
-        reserved = {
-            "num_class": "the label's classes",
-            "seed": "learner.seed",
-            "deterministic": "nothing; training is always deterministic",
-            "num_iterations": "learner.rounds",
-            "early_stopping_round": "learner.early_stopping",
-        }
-        for name in params:
-            if name in reserved:
-                raise ValueError(f"params.{name} is set by {reserved[name]}")
-        return params
+    def _is_one_of_lightgbms(cls, seed: int, info: ValidationInfo) -> int:
+        if seed >= 2**31 and not is_recorded(info):
+            raise refused(f"LightGBM's seeds have 31 bits (given: {seed})", remedy="write a smaller one")
+        return seed
 
     @model_validator(mode="after")
     def _bags_begin_at_boundaries(self) -> Self:
@@ -127,16 +129,16 @@ class Torch(Recipe):
 
     kind: Literal["torch"]
     network: str = "mlp"
-    epochs: int = Field(default=30, ge=1)
-    early_stopping: int | None = Field(default=5, ge=1)
-    batch_size: int = Field(default=1024, ge=1)
-    rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=1e-2, ge=0)
-    warm_up: float = Field(default=0.05, ge=0, lt=1)
+    epochs: Whole = Field(default=30, ge=1)
+    early_stopping: Whole | None = Field(default=5, ge=1)
+    batch_size: Whole = Field(default=1024, ge=1)
+    rate: Number = Field(default=1e-3, gt=0)
+    weight_decay: Number = Field(default=1e-2, ge=0)
+    warm_up: Number = Field(default=0.05, ge=0, lt=1)
     plateau: Plateau | None = Plateau()
-    clip: float | None = Field(default=1.0, gt=0)
+    clip: Number | None = Field(default=1.0, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    processes: int = Field(default=1, ge=1)
+    processes: Whole = Field(default=1, ge=1)
     precision: Literal["auto", "float32", "bf16"] = "auto"
     compile: Literal["auto"] | bool = "auto"
     deterministic: bool = True
@@ -146,6 +148,12 @@ class Torch(Recipe):
     images: ImageShape = ImageShape()
     params: dict[str, Any] = Field(default_factory=dict)
     network_text: str = Field(default="", repr=False)
+
+    @model_validator(mode="after")
+    def _is_a_network(self, info: ValidationInfo) -> Self:
+        if not is_recorded(info):
+            check_network(self.network, self.params, type(self).model_fields)
+        return self
 
     @model_validator(mode="after")
     def _counts_epochs(self) -> Self:

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from nightshift.errors import RequestError, did_you_mean
+from nightshift.spec.declaration import REFUSED
 from nightshift.spec.learner import Learner, Torch
 from nightshift.spec.network_file import network_text
 from nightshift.spec.project import NAME_PATTERN, Project
@@ -86,7 +87,7 @@ def _with_network(project: Project, path: Path) -> Learner:
         raise RequestError(
             "unknown key 'network_text'", where=str(path), remedy="name the file: learner.network"
         )
-    text = network_text(project.learner.network, path.parent.parent, where)
+    text = network_text(project.learner, path.parent.parent, where)
     return project.learner.model_copy(update={"network_text": text})
 
 
@@ -122,6 +123,14 @@ def _request_error(error: ValidationError, path: Path) -> RequestError:
     location = [part for part in fault["loc"] if part not in _TAGS or part == fault["loc"][-1]]
     where = f"{path}: {'.'.join(str(part) for part in location)}"
     more = f"; {len(faults) - 1} more after this one" if len(faults) > 1 else ""
+    if fault["type"] == REFUSED:
+        refused = fault["ctx"]
+        keys = [str(part) for part in fault["loc"] if part not in _TAGS]
+        where = f"{path}: {'.'.join([*keys, *filter(None, [refused['key']])])}"
+        return RequestError(
+            refused["what"] + more, where=where, valid=map(str, refused["valid"]),
+            remedy=refused["remedy"] or "correct this value",
+        )  # fmt: skip
     if fault["type"] == "extra_forbidden":
         valid = _valid_keys(fault["loc"][:-1])
         unknown = str(fault["loc"][-1])

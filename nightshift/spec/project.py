@@ -8,13 +8,21 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from nightshift.records import Split, Window
-from nightshift.spec.declaration import Column, Declaration
+from nightshift.spec.declaration import Column, Declaration, is_recorded
 from nightshift.spec.drift import Drift
 from nightshift.spec.durations import Duration
 from nightshift.spec.learner import Learner, LightGBM
+from nightshift.spec.lightgbm_values import check_of_label
 from nightshift.spec.night import Night
 from nightshift.spec.tune import Tune
 
@@ -135,6 +143,12 @@ class Project(Declaration):
             raise ValueError(
                 f"column {min(twice)!r} has more than one role among key, event_time, label and weight"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _parameters_fit_the_label(self, info: ValidationInfo) -> Self:
+        if isinstance(self.learner, LightGBM) and not is_recorded(info):
+            check_of_label(self.learner.params, self.label.kind)
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
-from nightshift.spec.declaration import Column, Declaration
+from nightshift.spec.declaration import Column, Declaration, Number, Whole, check_factors
 
 _EVERY = re.compile(r"(\d+)\s*(s|m|h|rounds?|epochs?)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -53,7 +53,7 @@ class CheckpointPolicy(Declaration):
     """When a training writes down where it is, and how many of these states are kept beside the best one."""
 
     every: str = "auto"
-    keep: int = Field(default=3, ge=1)
+    keep: Whole = Field(default=3, ge=1)
 
     @field_validator("every")
     @classmethod
@@ -101,7 +101,7 @@ class Budget(Declaration):
         memory: the most physical memory of the training process.
     """
 
-    minutes: float | None = Field(default=None, gt=0)
+    minutes: Number | None = Field(default=None, gt=0)
     memory: Size | None = None
 
 
@@ -113,7 +113,7 @@ class ImageShape(Declaration):
         channels: 3 for colours, 1 for grey.
     """
 
-    size: int = Field(default=224, ge=8, le=1024)
+    size: Whole = Field(default=224, ge=8, le=1024)
     channels: Literal[1, 3] = 3
 
 
@@ -138,7 +138,7 @@ class Reweight(Declaration):
     """
 
     by: Column
-    to: Literal["uniform"] | dict[str, Annotated[float, Field(gt=0)]] = "uniform"
+    to: Annotated[Literal["uniform"] | dict[str, float], BeforeValidator(check_factors)] = "uniform"
 
 
 class Divergence(Declaration):
@@ -150,10 +150,10 @@ class Divergence(Declaration):
     the best state.
     """
 
-    factor: float = Field(default=2.0, gt=1)
-    patience: int = Field(default=3, ge=1)
-    slow_down: float = Field(default=0.3, gt=0, lt=1)
-    max_recoveries: int = Field(default=2, ge=0)
+    factor: Number = Field(default=2.0, gt=1)
+    patience: Whole = Field(default=3, ge=1)
+    slow_down: Number = Field(default=0.3, gt=0, lt=1)
+    max_recoveries: Whole = Field(default=2, ge=0)
 
     def is_far(self, loss: float, best: float) -> bool:
         """Whether `loss` lies above `factor` times `best`; below zero, as far above it.
@@ -167,9 +167,9 @@ class Divergence(Declaration):
 class Plateau(Declaration):
     """The rate is multiplied by `factor` when the validation loss has not improved for `patience` looks."""
 
-    patience: int = Field(default=2, ge=1)
-    factor: float = Field(default=0.5, gt=0, lt=1)
-    least_rate: float = Field(default=1e-6, gt=0)
+    patience: Whole = Field(default=2, ge=1)
+    factor: Number = Field(default=0.5, gt=0, lt=1)
+    least_rate: Number = Field(default=1e-6, gt=0)
 
 
 class Phase(Declaration):
@@ -183,7 +183,7 @@ class Phase(Declaration):
 
     train: Literal["head"] | None = None
     unfreeze: str | None = None
-    epochs: int = Field(default=3, ge=1)
+    epochs: Whole = Field(default=3, ge=1)
     rate: str = "1x"
 
     @model_validator(mode="after")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
 from nightshift.errors import did_you_mean
-from nightshift.spec.declaration import Declaration
+from nightshift.spec.declaration import REFUSED, Declaration, Number, is_recorded, refused
+from nightshift.spec.learner import LightGBM, Torch
 from nightshift.spec.ranges import Choice, Range, ranges_of
 
 LearnerName = Literal["lightgbm", "mlp", "tabm"]
@@ -16,8 +18,11 @@ LearnerName = Literal["lightgbm", "mlp", "tabm"]
 class Narrowed(Declaration):
     """The values that a search tries of one parameter: from low to high, or some of a list."""
 
-    low: float | None = None
-    high: float | None = None
+    # Whether they are finite is asked together with all else that the learner asks of them.
+    model_config = ConfigDict(allow_inf_nan=True)
+
+    low: Number | None = None
+    high: Number | None = None
     log: bool | None = None
     choices: tuple[Choice, ...] = ()
 
@@ -74,7 +79,7 @@ class Tune(Declaration):
     ranges: dict[LearnerName, dict[str, Narrowed | None]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _ranges_are_of_known_parameters(self) -> Self:
+    def _ranges_are_of_known_parameters(self, info: ValidationInfo) -> Self:
         for learner, changes in self.ranges.items():
             rows = ranges_of(learner)
             for name, narrowed in changes.items():
@@ -86,7 +91,9 @@ class Tune(Declaration):
                         + f"It knows {', '.join(rows)}"
                     )
                 if narrowed is not None:
-                    narrowed.of(rows[name])
+                    found = narrowed.of(rows[name])
+                    if not is_recorded(info):
+                        _check_values(learner, found)
         return self
 
     def space(self, learner: str, *, stops_early: bool) -> tuple[Range, ...]:
@@ -106,3 +113,29 @@ class Tune(Declaration):
             elif row.habit == "searched" or (row.habit == "unstopped" and not stops_early):
                 found.append(row)
         return tuple(found)
+
+
+def _check_values(learner: LearnerName, row: Range) -> None:
+    """Refuse values that the learner would refuse if they were declared.
+
+    Raises:
+        PydanticCustomError: one of them; it says which, and what to write.
+    """
+    kind: type[LightGBM | Torch] = LightGBM if learner == "lightgbm" else Torch
+    begun = {"kind": "lightgbm"} if learner == "lightgbm" else {"kind": "torch", "network": learner}
+    for value in row.choices or (row.low, row.high):
+        declared = {"params": {row.name: value}} if row.is_param else {row.name: value}
+        try:
+            kind.model_validate({**begun, **declared})
+        except ValidationError as error:
+            raise _of_range(learner, row, value, error) from error
+
+
+def _of_range(learner: str, row: Range, value: object, error: ValidationError) -> PydanticCustomError:
+    fault = error.errors()[0]
+    said: dict[str, Any] = fault["ctx"] if fault["type"] == REFUSED else {"what": fault["msg"]}
+    return refused(
+        f"the range holds {value!r}, which {learner} refuses: {said['what']}",
+        key=f"ranges.{learner}.{row.name}", valid=said.get("valid", ()),
+        remedy=said.get("remedy") or "correct the range",
+    )  # fmt: skip

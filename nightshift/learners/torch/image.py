@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from nightshift.learners.torch.conv import Conv
 from nightshift.learners.torch.inputs import Inputs
-from nightshift.learners.torch.layers import ColumnLayer, ColumnParams, Layered, Staged
+from nightshift.learners.torch.layers import ColumnLayer, Layered, Staged
 from nightshift.learners.torch.timm_backbone import build_backbone
+from nightshift.spec.networks import ImageParams
 
 CONV = "conv"
 BACKBONE = "layers.1.backbone."
 """What the names of a backbone's own weights begin with, among those of the network."""
 
 _BESIDE_COLUMNS = (128,)
-
-
-class ImageParams(ColumnParams):
-    """What `learner.params` may say.
-
-    Attributes:
-        backbone: `conv`, or the name of a model of timm.
-        widths: of the blocks of `conv`.
-        layers: the widths of those over images and columns together; by default one where there are columns beside
-            the images, else none.
-        dropout: before the head, and in these layers.
-    """
-
-    backbone: str = CONV
-    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 64, 128), min_length=1)
-    layers: tuple[Annotated[int, Field(ge=1)], ...] | None = None
-    dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
 class ImageBackbone(Staged):

@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from rtdl_num_embeddings import PiecewiseLinearEmbeddings
 from torch import Tensor, nn
 
 from nightshift.learners.torch.inputs import Category, Inputs, Number
-from nightshift.spec.declaration import Declaration
-
-
-class ColumnParams(Declaration):
-    """How columns become one vector.
-
-    Attributes:
-        numbers: `quantile`: a number as it is prepared; `piecewise`: an embedding that is linear by pieces.
-        bins, number_size: the pieces of such an embedding, at most, and its size.
-        category_size: the size of a category's embedding, at most.
-    """
-
-    numbers: Literal["quantile", "piecewise"] = "quantile"
-    bins: int = Field(default=16, ge=2)
-    number_size: int = Field(default=8, ge=1)
-    category_size: int = Field(default=16, ge=1)
+from nightshift.spec.networks import ColumnParams
 
 
 class Staged(nn.Module):

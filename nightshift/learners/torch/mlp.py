@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field
 from torch import Tensor, nn
 
 from nightshift.learners.torch.inputs import Inputs
-from nightshift.learners.torch.layers import ColumnLayer, ColumnParams, Layered
-
-
-class MlpParams(ColumnParams):
-    """What `learner.params` may say.
-
-    Attributes:
-        layers: the width of each.
-    """
-
-    layers: tuple[Annotated[int, Field(ge=1)], ...] = (256, 256)
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    norm: Literal["layer", "batch"] | None = "layer"
+from nightshift.learners.torch.layers import ColumnLayer, Layered
+from nightshift.spec.networks import MlpParams
 
 
 class BatchNorm(nn.BatchNorm1d):

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 from torch import nn
 
 from nightshift.errors import RequestError, did_you_mean
-from nightshift.learners.torch.image import ImageParams, build_image
+from nightshift.learners.torch.image import build_image
 from nightshift.learners.torch.inputs import Inputs
-from nightshift.learners.torch.mlp import MlpParams, build_mlp
-from nightshift.learners.torch.tabm import TabmParams, build_tabm
+from nightshift.learners.torch.mlp import build_mlp
+from nightshift.learners.torch.tabm import build_tabm
 from nightshift.learners.torch.users import users_function
-from nightshift.spec.declaration import Declaration
+from nightshift.spec.declaration import RECORDED, Declaration
+from nightshift.spec.networks import OWN, PARAMS_OF
 
+NETWORKS: Mapping[str, Callable[[Inputs, int, Any], nn.Module]] = {
+    "mlp": build_mlp, "tabm": build_tabm, "image": build_image,
+}  # fmt: skip
+"""What builds each network of the house; what it may be told stands in `nightshift.spec.networks`."""
 
-@dataclass(frozen=True)
-class Kind:
-    """A network of the house: what it may be told, and what builds it."""
-
-    params: type[Declaration]
-    build: Callable[[Inputs, int, Any], nn.Module]
-
-
-NETWORKS: Mapping[str, Kind] = {
-    "mlp": Kind(MlpParams, build_mlp),
-    "tabm": Kind(TabmParams, build_tabm),
-    "image": Kind(ImageParams, build_image),
-}
 _WHERE = "learner.params"
 
 
@@ -49,13 +40,12 @@ def build_network(
         RequestError: there is no such network, or it does not take these params.
     """
     if name in NETWORKS:
-        kind = NETWORKS[name]
         if bool(inputs.images) != (name == "image"):
             raise _of_other_columns(name, inputs)
-        return kind.build(inputs, outputs, _checked(kind.params, params))
+        return NETWORKS[name](inputs, outputs, _checked(PARAMS_OF[name], params))
     if ":" not in name:
         raise RequestError(
-            f"there is no network {name!r}", where="learner.network", valid=[*NETWORKS, "projects.NAME.FILE:FUNCTION"],
+            f"there is no network {name!r}", where="learner.network", valid=[*NETWORKS, OWN],
             remedy=did_you_mean(name, NETWORKS) or "choose one of these",
         )  # fmt: skip
     return _built_by_user(name, users_function(name, source), params, inputs, outputs)
@@ -75,7 +65,8 @@ def _of_other_columns(name: str, inputs: Inputs) -> RequestError:
 
 def _checked(kind: type[Declaration], params: Mapping[str, Any]) -> Declaration:
     try:
-        return kind.model_validate(dict(params))
+        # Checked when they were declared, maybe by rules of then.
+        return kind.model_validate(dict(params), context=RECORDED)
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(str(part) for part in fault["loc"])

@@ -6,29 +6,12 @@ package. Each of the networks is trained by its own loss; their probabilities ar
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import Field
 from tabm import EnsembleView, LinearEnsemble, make_tabm_backbone
 from torch import nn
 
 from nightshift.learners.torch.inputs import Inputs
-from nightshift.learners.torch.layers import ColumnLayer, ColumnParams, Layered
-
-
-class TabmParams(ColumnParams):
-    """What `learner.params` may say.
-
-    Attributes:
-        networks: how many there are in one.
-        blocks, width: of each of them.
-    """
-
-    numbers: Literal["quantile", "piecewise"] = "piecewise"
-    networks: int = Field(default=16, ge=1)
-    blocks: int = Field(default=2, ge=1)
-    width: int = Field(default=256, ge=1)
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+from nightshift.learners.torch.layers import ColumnLayer, Layered
+from nightshift.spec.networks import TabmParams
 
 
 def build_tabm(inputs: Inputs, outputs: int, params: TabmParams) -> nn.Module:

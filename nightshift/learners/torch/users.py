@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from nightshift.errors import RequestError, did_you_mean
+from nightshift.spec.network_file import check_installed
 
 _WHERE = "learner.network"
 
@@ -77,6 +78,8 @@ def _module_of(place: str, source: str) -> ModuleType:
 
 
 def _installed(name: str, place: str) -> ModuleType:
+    # Also of a saved network, which nothing has declared: what it names is called.
+    check_installed(name, where=_WHERE)
     try:
         return importlib.import_module(place)
     except ImportError as error:

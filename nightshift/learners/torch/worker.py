@@ -26,6 +26,7 @@ from nightshift.learners.torch.device import device_of
 from nightshift.learners.torch.frames import receive, send
 from nightshift.learners.torch.learner import fit_in
 from nightshift.learners.torch.together import SOCKET, TASK, read_part, write_error, write_fitted
+from nightshift.spec.declaration import RECORDED
 from nightshift.spec.learner import Torch
 
 _MOST_WORDS = 1024
@@ -135,7 +136,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     _end_with(folder / SOCKET)
     told = json.loads((folder / TASK).read_text(encoding="utf-8"))
-    recipe = Torch.model_validate(told["recipe"])
+    recipe = Torch.model_validate(told["recipe"], context=RECORDED)
     try:
         device = device_of(recipe)
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from nightshift.dataset.encoder import Encoder, Feature
-from nightshift.errors import DataRefusedError
+from nightshift.errors import DataRefusedError, RequestError
 from nightshift.learners.lightgbm import LightGBMLearner
 from nightshift.learners.oversight import Oversight
 from nightshift.learners.protocol import Fitted, Part, Task
@@ -173,6 +173,37 @@ def test_one_class_in_validation_is_watched_by_a_loss(
     losses = fitted.history["validate"][loss]
     assert fitted.best_round == int(np.argmin(losses)) + 1 > 1
     assert ("one class alone" in caplog.text) == bool(params)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"monotone_constraints": [1, 0]}, "has 2 numbers, and there are 4 features"),
+        ({"mc": "1,0,0,0,1"}, "has 5 numbers, and there are 4 features"),
+        ({"monotone_constraints": [0, 0, 0, 1]}, "binds 'city', which is a category"),
+        ({"feature_contri": [1.0]}, "has 1 numbers"),
+        ({"max_bin_by_feature": [9] * 5}, "has 5 numbers"),
+        ({"cegb_penalty_feature_lazy": [0.1]}, "has 1 numbers"),
+        ({"cegb_penalty_feature_coupled": [0.1]}, "has 1 numbers"),
+        ({"interaction_constraints": [[0, 4]]}, "names the place 4"),
+        ({"interaction_constraints": "[0],[1,9]"}, "names the place 9"),
+        ({"auc_mu_weights": [1.0]}, "classes squared"),
+    ],
+)
+def test_lists_that_do_not_fit_the_features_are_refused(params: dict[str, Any], said: str) -> None:
+    with pytest.raises(RequestError, match=said) as raised:
+        fit(task("multiclass"), recipe(params=params))
+    assert next(iter(params)) in raised.value.where
+    assert "count the features" in raised.value.remedy
+
+
+def test_lists_that_fit_the_features_are_taken() -> None:
+    lists = {
+        "monotone_constraints": [1, 0, -1, 0], "interaction_constraints": [[0, 1], [2, 3]], "metric": ["auc", "rmse"],
+        "max_bin_by_feature": [31, 31, 31, 31], "feature_contri": [1.0, 0.5, 1.0, 1.0],
+    }  # fmt: skip
+    fitted = fit(task("binary"), recipe(params=lists))
+    assert list(fitted.history["validate"]) == ["auc", "rmse"]
 
 
 @pytest.mark.parametrize("name", ["metric", "metrics"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,16 @@ def test_everything_left_out_is_nothing_to_search_for(tmp_path: Path) -> None:
         ({"ranges": {"lightgbm": {"extra_trees": {"low": 0}}}}, "has choices"),
         ({"ranges": {"lightgbm": {"num_leaves": {"low": 2, "choices": [3]}}}}, "and not both"),
         ({"ranges": {"lightgbm": {"num_leaves": {"lo": 2}}}}, "unknown key 'lo'"),
+        ({"ranges": {"lightgbm": {"num_leaves": {"low": 1}}}}, "the range holds 1, which lightgbm refuses"),
+        ({"ranges": {"lightgbm": {"num_leaves": {"choices": [7, "15"]}}}}, "the range holds '15'"),
+        ({"ranges": {"lightgbm": {"feature_fraction": {"high": 1.5}}}}, "is greater than 0 and at most 1"),
+        ({"ranges": {"lightgbm": {"learning_rate": {"high": math.inf}}}}, "finite"),
+        ({"ranges": {"lightgbm": {"learning_rate": {"low": "1e-3"}}}}, "write the number, without quotes"),
+        ({"ranges": {"lightgbm": {"learning_rate": {"choices": [math.nan]}}}}, "finite"),
+        ({"ranges": {"lightgbm": {"extra_trees": {"choices": [1, 0]}}}}, "the range holds 1"),
+        ({"ranges": {"lightgbm": {"rounds": {"low": 0, "log": False}}}}, "the range holds 0"),
+        ({"ranges": {"mlp": {"dropout": {"high": 1.0}}}}, "the range holds 1.0, which mlp refuses"),
+        ({"ranges": {"mlp": {"batch_size": {"choices": [0]}}}}, "the range holds 0"),
         ({"fold": 2}, "unknown key 'fold'"),
         ({"learners": ["catboost"]}, "unknown value 'catboost'"),
         ({"folds": 0}, "greater than or equal to 1"),

@@ -13,6 +13,7 @@ from nightshift.dataset.encoder import Encoder, Feature
 from nightshift.learners.oversight import Oversight
 from nightshift.learners.protocol import Fitted, Part, Task
 from nightshift.learners.torch.learner import TorchLearner
+from nightshift.spec.declaration import RECORDED
 from nightshift.spec.learner import Torch
 from nightshift.spec.project import Kind
 from nightshift.spec.training import CheckpointPolicy
@@ -71,7 +72,8 @@ def recipe_of(network: str = "mlp", **changes: Any) -> Torch:
         "rate": 0.01,
         "params": PARAMS.get(network, {}),
     }
-    return Torch.model_validate({"kind": "torch", **given, **changes})
+    # Read as a record, so that a network can be tried that could not be declared.
+    return Torch.model_validate({"kind": "torch", **given, **changes}, context=RECORDED)
 
 
 def fit(task: Task, recipe: Torch, oversight: Oversight | None = None) -> Fitted:

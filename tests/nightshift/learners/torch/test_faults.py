@@ -223,7 +223,10 @@ def test_a_users_network_is_trained_and_kept_with_its_source(tmp_path: Path) -> 
         (recipe_of("mpl"), "there is no network 'mpl'"),
         (recipe_of(params={"layer": [3]}), "knows no param 'layer'"),
         (recipe_of(params={"layers": [0]}), "greater than or equal to 1"),
-        (recipe_of("no.such_package:build"), "cannot be imported"),
+        (recipe_of("no.such_package:build"), "names no module of an installed package"),
+        (recipe_of("builtins:eval"), "names no module of an installed package"),
+        (recipe_of("subprocess:Popen", params={"shell": True}), "names no module of an installed package"),
+        (recipe_of("torch.hub:load"), "is no function that builds a network"),
     ],
 )  # fmt: skip
 def test_a_network_that_cannot_be_is_told_before_training(recipe: Any, said: str) -> None:
