@@ -70,8 +70,8 @@ def check_of_label(params: Mapping[str, Any], kind: LabelKind) -> None:
             if not _measures(word, kind):
                 valid = [one for one in PARAMS["metric"].words if _measures(one, kind)]
                 raise refused(
-                    f"params.{alias}: {word} says nothing of a {kind} label", key=f"learner.params.{alias}", valid=valid,
-                    remedy="choose one of these, or leave it out",
+                    f"params.{alias}: {word} says nothing of a {kind} label",
+                    key=f"learner.params.{alias}", valid=valid, remedy="choose one of these, or leave it out",
                 )  # fmt: skip
 
 
