@@ -30,6 +30,8 @@ def test_a_recipe_of_old_rules_is_read(tmp_path: Path, learner: dict[str, Any]) 
 
 
 def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
-    recorded = World(tmp_path).declare().model_dump(mode="json", by_alias=True) | {"learner": {"kind": "none"}}
+    recorded = World(tmp_path).declare().model_dump(mode="json", by_alias=True) | {
+        "learner": {"kind": "none"}
+    }
     with pytest.raises(DataRefusedError, match="not understood"):
         declaration_of(recorded, "select 1", where="here")
