@@ -81,6 +81,7 @@ def predict_report(scored: Scored) -> dict[str, Any]:
         "unlearnt_nulls": scored.unlearnt_nulls,
         "model_version": scored.model_version,
         "run_id": scored.run_id,
+        "arm": scored.arm,
         "table": scored.table,
         "table_version": scored.table_version,
         "realised": scored.realised,

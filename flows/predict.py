@@ -11,6 +11,7 @@ from flows.parameters import ProjectName
 from nightshift.dataset.stage import fingerprint_of
 from nightshift.locks import only_one
 from nightshift.records import Scored
+from nightshift.scoring.published import arm_of
 from nightshift.settings import Settings
 from nightshift.spec.project import digest
 from nightshift.windows import window_between
@@ -43,7 +44,8 @@ def predict(
         rows = fingerprint_of(spec, window, settings)
         staged = ingest(spec, window, mark=rows)
         accepted = validate(spec, staged, now, mark=digest(rows, spec.spec_hash, now, settings.store_uri))
+        arm = arm_of(version, model.version)
         mark = digest(
-            accepted.digest, accepted.version, model.version.run_id, model.version.model_sha256, now
+            accepted.digest, accepted.version, model.version.run_id, model.version.model_sha256, now, arm
         )
-        return score(spec, accepted, model, mark=mark)
+        return score(spec, accepted, model, mark=mark, arm=arm)

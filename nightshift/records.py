@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Metrics = dict[str, float | None]
+Arm = Literal["champion", "challenger", "version"]
+"""Whose answer a prediction is: the champion's, the challenger's, or that of a version somebody asked for by name."""
 
 
 class Record(BaseModel):
@@ -39,6 +41,18 @@ class Window(Record):
     def length(self) -> timedelta:
         """From its start to its end."""
         return self.end - self.start
+
+    def shared(self, other: Window) -> Window | None:
+        """What both cover, or None."""
+        start, end = max(self.start, other.start), min(self.end, other.end)
+        return Window(start=start, end=end) if start < end else None
+
+    def without(self, other: Window) -> list[Window]:
+        """The parts of this window that another does not cover."""
+        if self.shared(other) is None:
+            return [self]
+        ends = ((self.start, other.start), (other.end, self.end))
+        return [Window(start=start, end=end) for start, end in ends if start < end]
 
     def __str__(self) -> str:
         return f"[{format_time(self.start)}, {format_time(self.end)})"
@@ -137,6 +151,7 @@ class Scored(Record):
     """What one prediction run put into the lake.
 
     Attributes:
+        arm: whose answers they are; the champion's are published.
         unseen_categories: how many values of a category the model had never seen, by column.
         beyond_float32: how many finite numbers of a column are beyond float32, and so are as infinite ones.
         unlearnt_nulls: how many values of a column are missing though no training row lacked one.
@@ -149,6 +164,7 @@ class Scored(Record):
     window: Window
     model_version: int
     run_id: str
+    arm: Arm = "champion"
     rows_in: int
     rows_scored: int
     rows_quarantined: int

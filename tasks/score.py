@@ -9,8 +9,9 @@ from prefect import task
 
 from nightshift.monitoring.windows import NightWindows
 from nightshift.quality.narrow import narrowed
-from nightshift.records import Scored, Snapshot
+from nightshift.records import Arm, Scored, Snapshot
 from nightshift.scoring.batch import predict
+from nightshift.scoring.published import CHAMPION
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from nightshift.spec.project import Project, digest
@@ -45,9 +46,9 @@ def standing(project: Project, night: datetime | None = None) -> Served | None:
 
 
 @task(name="score", **cached_step("score", "nightshift.scoring", "nightshift.lake", "nightshift.dataset"))
-def score(project: Project, snapshot: Snapshot, model: Served, mark: str) -> Scored:
+def score(project: Project, snapshot: Snapshot, model: Served, mark: str, arm: Arm = CHAMPION) -> Scored:
     """Score the window's rows and replace its predictions of this version, in one commit."""
-    scored = predict(project, snapshot, model.version, Scorer.load(Path(model.folder)), Settings())
+    scored = predict(project, snapshot, model.version, Scorer.load(Path(model.folder)), Settings(), arm)
     publish_scored(project, scored)
     return scored
 

@@ -25,9 +25,13 @@ class SnapshotRows:
         self.connection = connection
         lake = Lake.of(project.name, settings)
         table = lake.read("dataset", snapshot.version)
-        self.schema: pa.Schema = table.schema
+        # A column that the SQL no longer gives is null in the table, and none of the rows'.
+        names = lake.columns("dataset", snapshot.version, snapshot.window, project.dataset.event_time)
+        self.schema: pa.Schema = pa.schema([table.schema.field(name) for name in names])
         connection.register("lake_rows", table)
-        connection.execute(f"CREATE VIEW snapshot AS SELECT * REPLACE ({self._label()}) FROM lake_rows")
+        label = project.label.column
+        columns = [self._label() if name == label else quote(name) for name in names]
+        connection.execute(f"CREATE VIEW snapshot AS SELECT {', '.join(columns)} FROM lake_rows")
 
     @property
     def features(self) -> list[str]:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from nightshift.atomic import disk_faults
+from nightshift.records import Window
+
+# What a commit says of itself that commits of old do not: the column that its window is of, and its rows' columns.
+TIME, COLUMNS = "nightshift.time", "nightshift.columns"
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,19 @@ class Commit:
     def identity(self) -> str:
         """Tells this commit from another one with the same number, as a table restored from a backup gets them."""
         return json.dumps([self.version, self.info.get("timestamp"), self.info.get("nightshift.digest")])
+
+    @property
+    def columns(self) -> list[str] | None:
+        """The columns of the rows that it wrote; None where it does not say."""
+        noted = self.info.get(COLUMNS)
+        return None if noted is None else list(json.loads(noted))
+
+    def window(self, time_column: str) -> Window | None:
+        """The window of `time_column` whose rows it replaced; None where it did something else."""
+        if "nightshift.start" not in self.info or self.info.get(TIME, time_column) != time_column:
+            return None
+        start, end = (datetime.fromisoformat(self.info[f"nightshift.{name}"]) for name in ("start", "end"))
+        return Window(start=start, end=end)
 
 
 def commits(uri: str, newest: int) -> Iterator[Commit]:

@@ -11,10 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightshift.engine import quote, quote_text
+from nightshift.lake.log import TIME
 from nightshift.records import Window
-
-# The column that a commit's window is of; commits of old do not say it.
-_TIME = "nightshift.time"
 
 
 @dataclass(frozen=True)
@@ -71,19 +69,23 @@ class Replacement:
             "nightshift.end": self.window.end.isoformat(),
             "nightshift.where": json.dumps(dict(self.where), sort_keys=True),
             "nightshift.digest": self.digest,
-            _TIME: self.time_column,
-            **{f"nightshift.{name}": value for name, value in self.notes.items()},
+            TIME: self.time_column,
+            **self._notes,
         }
+
+    @property
+    def _notes(self) -> dict[str, str]:
+        return {f"nightshift.{name}": value for name, value in self.notes.items()}
 
     def made(self, marks: Mapping[str, object]) -> bool:
         """Whether the commit with these marks is the one that put these rows there."""
         return all(
-            marks.get(name, value if name == _TIME else None) == value for name, value in self.marks.items()
+            marks.get(name, value if name == TIME else None) == value for name, value in self.marks.items()
         )
 
     def is_apart_from(self, marks: Mapping[str, object]) -> bool:
         """Whether the commit with these marks surely touched none of the rows that this one replaces."""
-        if "nightshift.start" not in marks or marks.get(_TIME, self.time_column) != self.time_column:
+        if "nightshift.start" not in marks or marks.get(TIME, self.time_column) != self.time_column:
             return False
         start, end = (datetime.fromisoformat(str(marks[f"nightshift.{name}"])) for name in ("start", "end"))
         other = json.loads(str(marks["nightshift.where"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,9 +20,10 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from nightshift.atomic import disk_faults
 from nightshift.errors import DataRefusedError, OutsideError, RequestError, TransientError
 from nightshift.lake.evolve import cast_rows, evolved
-from nightshift.lake.log import Commit, commits
+from nightshift.lake.log import COLUMNS, Commit, commits
 from nightshift.lake.replacement import Replacement
 from nightshift.lake.stream import streamed
+from nightshift.records import Window
 from nightshift.settings import Settings
 from nightshift.sources.location import locate
 
@@ -60,6 +62,11 @@ class Lake:
         handle = self._open(table)
         return None if handle is None else handle.version()
 
+    def schema(self, table: str) -> pa.Schema | None:
+        """The columns that `table` has now, or None when there is no such table yet."""
+        handle = self._open(table)
+        return None if handle is None else pa.schema(handle.schema().to_arrow())
+
     def read(self, table: str, version: int) -> ds.Dataset:
         """The rows of `table` as they were at `version`, unread.
 
@@ -67,6 +74,25 @@ class Lake:
             RequestError: no such table or version.
         """
         return self._at(table, version).to_pyarrow_dataset()
+
+    def columns(self, table: str, version: int, window: Window, time_column: str) -> list[str]:
+        """The columns that the rows of a window were written with; what the table has beside is null in them.
+
+        Raises:
+            RequestError: no such table or version.
+        """
+        names = list(pa.schema(self._at(table, version).schema().to_arrow()).names)
+        found: set[str] = set()
+        bare = [window]
+        for commit in commits(self.uri(table), version):
+            written = commit.window(time_column)
+            if not bare or (written is None and commit.info.get("operation") not in _HOUSEKEEPING):
+                break
+            if written is not None and any(one.shared(written) for one in bare):
+                # Before commits said it, a table had the columns of the rows that were written last.
+                found |= set(commit.columns or self.read(table, commit.version).schema.names)
+                bare = [rest for one in bare for rest in one.without(written)]
+        return [name for name in names if name in found] or names
 
     def _at(self, table: str, version: int) -> DeltaTable:
         handle = self._open(table, version)
@@ -138,7 +164,7 @@ class Lake:
         self, handle: DeltaTable | None, uri: str, rows: pa.RecordBatchReader, change: Replacement
     ) -> int:
         """Write the rows in the table's types: into the window, or with the whole table where a type is widened."""
-        properties = CommitProperties(custom_metadata=change.marks)
+        properties = CommitProperties(custom_metadata=change.marks | {COLUMNS: json.dumps(rows.schema.names)})
         if handle is None:
             return self._create(uri, rows, properties)
         known = pa.schema(handle.schema().to_arrow())

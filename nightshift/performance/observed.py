@@ -106,7 +106,7 @@ def observe(project: Project, settings: Settings, look: Look) -> Observed:
         connection.register("log", log)
         connection.register("dataset", rows)
         queries = PredictionLog(project, look, log.schema, rows.schema)
-        total = _count(connection, queries.count)
+        total = _count(connection, queries.count) if queries.is_readable else 0
         if total == 0:
             return _nothing(project, look.window)
         if total <= MOST_ROWS:

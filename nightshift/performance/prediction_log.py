@@ -12,6 +12,7 @@ from nightshift.dataset.classes import number_text
 from nightshift.engine import quote, quote_all, quote_text
 from nightshift.performance.segments import is_number
 from nightshift.records import Window
+from nightshift.scoring.columns import PredictionColumns
 from nightshift.spec.project import Project
 
 _SLOTS = 1 << 30
@@ -53,13 +54,24 @@ class PredictionLog:
     share: float = 1.0
 
     @property
+    def names(self) -> PredictionColumns:
+        """What the log's columns are called."""
+        return PredictionColumns.of(self.project, self.log)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the log has scores of this kind of label, by versions that can be told apart."""
+        needed = {*self.names.identity, self.names.model_version, *self.scores}
+        return bool(self.scores) and needed <= set(self.log.names)
+
+    @property
     def scores(self) -> list[str]:
         """The log's columns that hold scores; of several classes, in the order of the classes' names."""
         match self.project.label.kind:
             case "binary":
-                return ["score"]
+                return [self.names.score]
             case "regression":
-                return ["prediction"]
+                return [self.names.prediction]
             case "multiclass":
                 return [name for columns in self._by_class().values() for name in columns]
 
@@ -73,12 +85,7 @@ class PredictionLog:
 
         Of a number there may be several: versions of old call the class 1 of a float `1.0`.
         """
-        roles = {*self.project.dataset.key, self.project.dataset.event_time}
-        columns = {
-            name.removeprefix("score_"): name
-            for name in self.log.names
-            if name.startswith("score_") and name not in roles
-        }
+        columns = self.names.classes(self.log)
         label = self.project.label.column
         is_text = label not in self.dataset.names or pa.types.is_string(self.dataset.field(label).type)
         found: dict[str, list[str]] = {}
@@ -109,14 +116,14 @@ class PredictionLog:
     @property
     def rows(self) -> str:
         """Label, version, `score N`, `text NAME` and `number NAME` of each prediction, in order (event time, key)."""
-        dataset = self.project.dataset
-        selected = [f"{self._label()} AS label", "p.model_version"]
+        dataset, version = self.project.dataset, quote(self.names.model_version)
+        selected = [f"{self._label()} AS label", f"p.{version} AS model_version"]
         selected += [
             f"{score}::DOUBLE AS {quote(f'score {place}')}" for place, score in enumerate(self._scored())
         ]
         selected += _as("text", "d.{}", self.texts, self.texts)
         selected += _as("number", "d.{}::DOUBLE", self.numbers, self.numbers)
-        order = ", ".join(f"p.{quote(name)}" for name in (dataset.event_time, *dataset.key))
+        order = ", ".join(f"p.{quote(name)}" for name in dict.fromkeys((dataset.event_time, *dataset.key)))
         return f"SELECT {', '.join(selected)} FROM {self._joined()} ORDER BY {order}"
 
     def _scored(self) -> list[str]:
@@ -136,27 +143,27 @@ class PredictionLog:
     def _chosen(self) -> str:
         """The window's predictions, of each row that of the version that was live last."""
         keys, time = quote_all(self.project.dataset.key), quote(self.project.dataset.event_time)
-        versions, rank = self.look.versions, "model_version"
+        identity, version = quote_all(self.names.identity), quote(self.names.model_version)
+        versions, rank = self.look.versions, version
         # A version has no score of a class that only later ones know.
         is_scored = f"coalesce({quote_all(self.scores)}) IS NOT NULL" if self.scores else "false"
         parts = [self._within(time), is_scored]
         if versions is not None:
-            listed = ", ".join(str(int(version)) for version in versions)
-            rank = f"list_position([{listed}]::INT[], model_version)"
-            parts.append(f"model_version IN ({listed or 'NULL'})")
+            listed = ", ".join(str(int(one)) for one in versions)
+            rank = f"list_position([{listed}]::INT[], {version})"
+            parts.append(f"{version} IN ({listed or 'NULL'})")
         if self.share < 1:
             parts.append(f"hash({keys}) % {_SLOTS} < {int(self.share * _SLOTS)}")
-        columns = ", ".join([keys, time, *(quote(name) for name in self.scores), "model_version"])
+        columns = ", ".join([identity, *(quote(name) for name in self.scores), version])
         return (
             f"(SELECT {columns} FROM log WHERE {' AND '.join(parts)} "
-            f"QUALIFY row_number() OVER (PARTITION BY {keys}, {time} ORDER BY {rank} DESC) = 1)"
+            f"QUALIFY row_number() OVER (PARTITION BY {identity} ORDER BY {rank} DESC) = 1)"
         )
 
     def _joined(self) -> str:
         """Predictions as `p` with their rows of the dataset as `d`, if these are still there."""
-        dataset = self.project.dataset
-        same = [f"p.{quote(name)} = d.{quote(name)}" for name in (*dataset.key, dataset.event_time)]
-        within = self._within(f"d.{quote(dataset.event_time)}")
+        same = [f"p.{quote(name)} = d.{quote(name)}" for name in self.names.identity]
+        within = self._within(f"d.{quote(self.project.dataset.event_time)}")
         return f"{self._chosen()} AS p LEFT JOIN dataset AS d ON {' AND '.join(same)} AND {within}"
 
     def _within(self, time: str) -> str:
@@ -177,7 +184,7 @@ class PredictionLog:
             parts.append(f"{time} <= TIMESTAMPTZ {limit}")
         for version, until in self.look.learnt_until.items():
             is_new = f"{time} >= TIMESTAMPTZ {quote_text(until.isoformat())}"
-            parts.append(f"(p.model_version != {int(version)} OR {is_new})")
+            parts.append(f"(p.{quote(self.names.model_version)} != {int(version)} OR {is_new})")
         return f"CASE WHEN {' AND '.join(parts)} THEN {column} END" if parts else column
 
 

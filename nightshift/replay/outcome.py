@@ -15,6 +15,7 @@ from nightshift.lake.tables import Lake
 from nightshift.metrics.registry import evaluate_all, finite, metric
 from nightshift.records import Metrics, Window
 from nightshift.replay.unmanaged import ALWAYS, NEVER, TRUTH
+from nightshift.scoring.columns import TABLE, PredictionColumns
 from nightshift.settings import Settings
 from nightshift.spec.project import Project
 
@@ -50,19 +51,20 @@ class Outcome:
         A row that several versions scored counts with the version that was live last.
         """
         lake = Lake.of(project.name, settings)
-        version = lake.version("predictions")
+        version = lake.version(TABLE)
         assert version is not None  # the replay has predicted
-        score = "score" if project.label.kind == "binary" else "prediction"
-        event_time = quote(project.dataset.event_time)
-        both = quote_all((*project.dataset.key, project.dataset.event_time))
+        names = PredictionColumns.of(project, lake.schema(TABLE))
+        score = names.score if project.label.kind == "binary" else names.prediction
+        event_time, both = quote(project.dataset.event_time), quote_all(names.identity)
         query = (
             f"SELECT floor(epoch({event_time}) / 86400)::BIGINT AS day, strftime({event_time}, '%Y-%m') AS month, "
             f"{TRUTH}, {NEVER}, {ALWAYS}, {MANAGED} FROM unmanaged JOIN (SELECT {both}, "
-            f"arg_max({quote(score)}, model_version) AS {MANAGED} FROM predictions GROUP BY ALL) USING ({both}) "
+            f"arg_max({quote(score)}, {quote(names.model_version)}) AS {MANAGED} "
+            f"FROM predictions GROUP BY ALL) USING ({both}) "
             f"WHERE {event_time} >= $start AND {event_time} < $end ORDER BY {both}"
         )
         with engine(settings) as connection:
-            connection.register("predictions", lake.read("predictions", version))
+            connection.register("predictions", lake.read(TABLE, version))
             connection.register("unmanaged", pa.ipc.open_file(pa.memory_map(str(unmanaged))).read_all())
             rows = connection.sql(query, params={"start": window.start, "end": window.end}).to_arrow_table()
         columns = {name: rows[name].to_numpy() for name in (TRUTH, *STRATEGIES)}

@@ -101,7 +101,7 @@ def _trained(
 def _scored(
     project: Project, everything: Snapshot, window: Window, scorers: tuple[Scorer, Scorer], settings: Settings
 ) -> Iterator[pa.RecordBatch]:
-    identity = [*project.dataset.key, project.dataset.event_time]
+    identity = list(dict.fromkeys([*project.dataset.key, project.dataset.event_time]))
     features = dict.fromkeys(name for scorer in scorers for name in scorer.encoder.names)
     wanted = list(dict.fromkeys([*identity, *features, project.label.column]))
     with engine(settings) as connection:

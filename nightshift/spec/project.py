@@ -135,7 +135,9 @@ class Project(Declaration):
 
     @model_validator(mode="after")
     def _columns_have_one_role(self) -> Self:
-        roles = [*self.dataset.key, self.dataset.event_time, self.dataset.label.column]
+        # The event time may be part of the key: one row a customer and day.
+        roles = [*dict.fromkeys([*self.dataset.key, self.dataset.event_time]), self.dataset.label.column]
+        roles += [name for name in self.dataset.key if self.dataset.key.count(name) > 1]
         if self.dataset.weight:
             roles.append(self.dataset.weight)
         twice = {column for column in roles if roles.count(column) > 1}

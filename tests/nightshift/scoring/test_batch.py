@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import shutil
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics as sk
 
 from nightshift.errors import DataRefusedError
 from nightshift.lake.tables import Lake
 from nightshift.learners.train import MODEL, train
-from nightshift.records import Scored, Window
+from nightshift.performance.observed import observe
+from nightshift.performance.prediction_log import Look
+from nightshift.records import Arm, Scored, Window
 from nightshift.scoring.batch import predict
 from nightshift.scoring.scorer import Scorer
 from nightshift.spec.project import Kind, Project
 from nightshift.trained import ModelVersion
-from tests.synthetic import AS_OF, World, days, rows_of, snapshot
+from tests.synthetic import AS_OF, SQL, World, days, rows_of, snapshot, whole
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -166,3 +170,148 @@ def test_no_rows_give_no_scores(tmp_path: Path, kind: Kind) -> None:
     trained = Trained(tmp_path, kind)
     none = trained.scorer.score(pa.Table.from_pandas(trained.frame.head(0))).values
     assert none.shape == ((0, 3) if kind == "multiclass" else (0,))
+
+
+class Keyed(Trained):
+    """A project of another kind of key, trained."""
+
+    def __init__(self, folder: Path, name: str, values: pa.Array, kind: Kind = "binary") -> None:
+        self.world = World(folder, kind=kind)
+        rows = pa.Table.from_pandas(rows_of(kind), preserve_index=False).drop_columns(["id"])
+        self.keys = values.to_pylist()
+        self.world.source.parent.mkdir(parents=True)
+        pq.write_table(rows.append_column(name, values), self.world.source)
+        self.project = self.world.declare(dataset={"key": [name]})
+        made = snapshot(self.world, self.project)
+        self.candidate = train(self.project, made, "mark", self.world.settings)
+        self.scorer = Scorer.load(Path(self.candidate.path) / MODEL)
+
+    def read(self) -> pa.Table:
+        lake = Lake.of(self.project.name, self.world.settings)
+        version = lake.version("predictions")
+        assert version is not None
+        return lake.read("predictions", version).to_table()
+
+
+SIZE = 1200
+UTC_MOMENT = pa.timestamp("us", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("run_id", pa.array([f"job-{place}" for place in range(SIZE)])),
+        ("Score", pa.array(range(SIZE), pa.int32())),
+        ("prediction", pa.array([f"{place:06d}" for place in range(SIZE)])),
+        ("model_version", pa.array([f"{place}".encode() for place in range(SIZE)], pa.binary())),
+        ("arm", pa.array([date(2020, 1, 1) + timedelta(days=place) for place in range(SIZE)])),
+        ("twenty digits", pa.array([f"{10**19 + place}" for place in range(SIZE)])),
+        ("moment", pa.array([AS_OF + timedelta(microseconds=place) for place in range(SIZE)], UTC_MOMENT)),
+        ("größe", pa.array([f"{place}/ß'\"%" for place in range(SIZE)])),
+    ],
+)  # fmt: skip
+def test_keys_of_any_name_and_type_come_out_as_they_went_in(
+    tmp_path: Path, name: str, values: pa.Array
+) -> None:
+    keyed = Keyed(tmp_path, name, values)
+    scored = keyed.predict(days(34, 40))
+    assert keyed.read()[name].sort().to_pylist() == sorted(keyed.keys[1020:])
+    look = Look(days(34, 40), AS_OF)
+    seen = observe(keyed.project, keyed.world.settings, look)
+    assert (scored.rows_scored, seen.rows, seen.labelled) == (180, 180, 180)
+    assert keyed.predict(days(34, 40), 2).table_version == 1
+
+
+def test_the_event_time_may_be_part_of_the_key(tmp_path: Path) -> None:
+    trained = Trained(tmp_path, "binary")
+    trained.world.write(rows_of().assign(id=lambda frame: frame["id"] % 30))
+    trained.project = trained.world.declare(dataset={"key": ["id", "seen_at"]})
+    trained.predict(days(34, 40))
+    assert len(trained.table()) == 180
+    assert observe(trained.project, trained.world.settings, Look(days(34, 40), AS_OF)).labelled == 180
+
+
+def test_classes_that_differ_by_case_alone_are_predicted_apart(tmp_path: Path) -> None:
+    world = World(tmp_path, kind="multiclass")
+    named = {"low": "yes", "mid": "Yes", "top": "no"}
+    rows = rows_of("multiclass")
+    rows["y"] = rows["y"].map(named)
+    world.write(rows)
+    trained = object.__new__(Trained)
+    trained.world, trained.frame, trained.project = world, rows, world.declare()
+    trained.candidate = train(trained.project, snapshot(world, trained.project), "mark", world.settings)
+    trained.scorer = Scorer.load(Path(trained.candidate.path) / MODEL)
+    scored = trained.predict(days(34, 40))
+    table = trained.table()
+    joined = table.merge(rows[["id", "y"]], on="id")
+    assert set(joined["prediction"]) == set(named.values())
+    assert scored.realised["accuracy"] == sk.accuracy_score(joined["y"], joined["prediction"]) > 0.6
+    seen = observe(trained.project, world.settings, Look(days(34, 40), AS_OF))
+    assert np.array_equal(np.sort(seen.scores, axis=1), np.sort(trained.scorer.score(
+        pa.Table.from_pandas(rows[rows["seen_at"] >= days(34, 40).start])).values, axis=1))  # fmt: skip
+
+
+def test_a_version_with_more_classes_keeps_the_rows_of_the_one_before(tmp_path: Path) -> None:
+    few = Trained(tmp_path, "multiclass")
+    few.predict(days(0, 20), 1)
+    frame = few.frame.copy()
+    frame.loc[frame["id"] % 7 == 0, "y"] = "extra"
+    few.world.write(frame)
+    made = snapshot(few.world, few.project)
+    many = object.__new__(Trained)
+    many.__dict__ = {**few.__dict__, "candidate": train(few.project, made, "other", few.world.settings)}
+    many.scorer = Scorer.load(Path(many.candidate.path) / MODEL)
+    many.predict(days(30, 40), 2)
+    few.predict(days(0, 20), 1)
+    table = few.table()
+    assert table.groupby("model_version").size().to_dict() == {1: 600, 2: 300}
+    assert table.loc[table["model_version"] == 1, "score_extra"].isna().all()
+    for version, window, count in ((1, days(0, 20), 3), (2, days(30, 40), 4)):
+        seen = observe(few.project, few.world.settings, Look(window, AS_OF, (version,)))
+        assert seen.scores.shape == (len(seen.truth), count)
+        assert seen.scores.sum(axis=1) == pytest.approx(1)
+    assert observe(few.project, few.world.settings, Look(whole(), AS_OF)).scores.shape == (900, 4)
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ("binary", "multiclass"),
+        ("multiclass", "binary"),
+        ("regression", "binary"),
+        ("binary", "regression"),
+    ],
+)
+def test_a_label_of_another_kind_keeps_the_rows_of_before(tmp_path: Path, was: Kind, now: Kind) -> None:
+    before = Trained(tmp_path, was)
+    before.predict(days(0, 20), 1)
+    after = Trained(tmp_path / "other", now)
+    after.world = World(tmp_path, kind=now)
+    after.project = after.world.declare(
+        "select * replace (y::varchar as y) from rows" if now == "multiclass" else SQL
+    )
+    lake = Lake.of(before.project.name, before.world.settings)
+    shutil.rmtree(lake.uri("dataset"))
+    Path(lake.uri("contract.json")).unlink()
+    after.world.write(after.frame)
+    after.predict(days(20, 40), 2)
+    table = before.table()
+    assert table.groupby("model_version").size().to_dict() == {1: 600, 2: 600}
+    assert observe(after.project, after.world.settings, Look(days(20, 40), AS_OF)).labelled == 600
+
+
+def test_a_version_that_is_asked_for_is_no_champion(tmp_path: Path) -> None:
+    trained = Trained(tmp_path, "binary")
+
+    def predict_as(number: int, arm: Arm, window: Window) -> None:
+        made = snapshot(trained.world, trained.project, window)
+        predict(trained.project, made, trained.version(number), trained.scorer, trained.world.settings, arm)
+
+    predict_as(1, "champion", days(34, 40))
+    predict_as(2, "version", days(34, 40))
+    predict_as(1, "version", days(33, 36))
+    table = trained.table()
+    by_arm = table.groupby(["model_version", "arm"]).size().to_dict()
+    assert by_arm == {(1, "champion"): 180, (1, "version"): 30, (2, "version"): 180}
+    predict_as(2, "champion", days(34, 40))
+    assert set(trained.table().query("model_version == 2")["arm"]) == {"champion"}

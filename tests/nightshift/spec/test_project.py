@@ -151,7 +151,7 @@ def test_an_unknown_value_is_refused_with_the_one_that_was_meant(
     [
         ("owner", None, "'owner' is missing"),
         ("dataset.key", [], "at least 1"),
-        ("dataset.event_time", "flight_id", "more than one role"),
+        ("dataset.event_time", "late", "more than one role"),
         ("split.train", "180", "is no duration"),
         ("split.train", "0d", "is no duration"),
         ("dataset.label.known_after", "soon", "is no duration"),
