@@ -10,7 +10,7 @@ import pyarrow.dataset as ds
 
 from nightshift.dataset.statement import PARAMETERS, Statement, read_statement
 from nightshift.dataset.types import VALID, lake_type
-from nightshift.engine import batch_rows, quote, quote_all
+from nightshift.engine import batch_rows, quote, quote_all, refused_sql
 from nightshift.errors import DataRefusedError, NightshiftError, RequestError, did_you_mean
 from nightshift.records import Window
 from nightshift.settings import Settings
@@ -108,9 +108,9 @@ class DatasetQuery:
         return self.connection.sql(sql, params={name: bounds[name] for name in self.statement.parameters})
 
     def _refused_by_duckdb(self, error: duckdb.Error) -> RequestError:
-        return RequestError(
-            f"DuckDB refuses the SQL: {error}", where=self._where,
-            valid=sorted(self.sources), remedy="correct the SQL; the valid names above are its sources",
+        return refused_sql(
+            error, "the SQL", where=self._where, valid=sorted(self.sources),
+            remedy="correct the SQL; the valid names above are its sources",
         )  # fmt: skip
 
     @property

@@ -11,7 +11,7 @@ import pyarrow as pa
 from nightshift.atomic import replacing
 from nightshift.cost.meter import Meter
 from nightshift.dataset.query import DatasetQuery
-from nightshift.engine import engine
+from nightshift.engine import engine, reaches_out, refused_sql
 from nightshift.errors import DataRefusedError, NightshiftError, OutsideError
 from nightshift.records import Staged, Window
 from nightshift.settings import Settings
@@ -91,6 +91,10 @@ def _explained(error: Exception, query: DatasetQuery, window: Window) -> Nightsh
             f"DuckDB ran out of room: {error}",
             where="NIGHTSHIFT_MEMORY_LIMIT and the scratch folder",
             remedy="free some disk space, or raise NIGHTSHIFT_MEMORY_LIMIT",
+        )
+    if isinstance(error, duckdb.Error) and reaches_out(error):
+        return refused_sql(
+            error, "the SQL", where=f"project {query.project.name}: {query.project.dataset.sql}", remedy=""
         )
     for name, source in query.sources.items():
         fault = source.fault()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from nightshift.engine import DECLARE_SOURCE, statements
 from nightshift.errors import RequestError
 
 PARAMETERS = ("start", "end")
@@ -30,14 +31,13 @@ def read_statement(sql: str, connection: duckdb.DuckDBPyConnection, where: str) 
         duckdb.Error: DuckDB cannot parse it.
     """
     sql = sql.removeprefix("\ufeff")
-    found = connection.extract_statements(sql)
-    kinds = [one.type.name for one in found]
+    kinds = statements(connection, sql)
     if len(kinds) != 1 or kinds[0] not in _QUERIES:
         raise RequestError(
             f"the SQL must be one query, and is: {', '.join(kinds) or 'empty'}", where=where,
-            remedy="write one SELECT that gives the dataset's rows, with WITH for what goes before",
+            remedy=f"write one SELECT of the dataset's rows, with WITH for what goes before. {DECLARE_SOURCE}",
         )  # fmt: skip
-    parameters = frozenset(found[0].named_parameters)
+    parameters = frozenset(connection.extract_statements(sql)[0].named_parameters)
     unknown = sorted(parameters - set(PARAMETERS))
     if unknown:
         raise RequestError(

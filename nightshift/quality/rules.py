@@ -8,9 +8,11 @@ import duckdb
 import pyarrow as pa
 
 from nightshift.dataset.float32 import BEYOND, fits
-from nightshift.engine import quote
+from nightshift.engine import DECLARE_SOURCE, quote, refused_sql, statements
 from nightshift.errors import RequestError
 from nightshift.spec.project import Project
+
+_WRITE = "write a condition over the dataset's columns, such as: distance > 0"
 
 
 @dataclass(frozen=True)
@@ -66,22 +68,38 @@ def check_rules(rules: tuple[Rule, ...], connection: duckdb.DuckDBPyConnection, 
     Raises:
         RequestError: a rule is no condition over the dataset's columns.
     """
+    where = f"project {project.name}: quality.rules"
     for rule in rules:
         try:
+            _require_one_condition(rule, connection, where)
             # In WHERE too: there an aggregate, which says nothing about one row, is refused.
             query = (
                 f"SELECT (\n{rule.condition}\n) AS ok FROM staged WHERE (\n{rule.condition}\n) IS NOT NULL"
             )
             kind = str(connection.sql(query).types[0])
         except duckdb.Error as error:
-            raise RequestError(
-                f"DuckDB refuses the rule {rule.name!r}: {error}",
-                where=f"project {project.name}: quality.rules",
-                remedy="write a condition over the dataset's columns, such as: distance > 0",
-            ) from error
+            raise refused_sql(error, f"the rule {rule.name!r}", where=where, remedy=_WRITE) from error
         if kind != "BOOLEAN":
             raise RequestError(
-                f"the rule {rule.name!r} gives {kind}, not true or false",
-                where=f"project {project.name}: quality.rules",
-                remedy="write a condition over the dataset's columns, such as: distance > 0",
+                f"the rule {rule.name!r} gives {kind}, not true or false", where=where, remedy=_WRITE
             )
+
+
+def _require_one_condition(rule: Rule, connection: duckdb.DuckDBPyConnection, where: str) -> None:
+    """Refuse what would be a condition only by what stands around it, and statements of their own.
+
+    Raises:
+        duckdb.Error: the condition is no SQL.
+    """
+    try:
+        alone = statements(connection, rule.condition)
+    except duckdb.Error:  # as it should be: a condition is no statement
+        alone = []
+    if alone:
+        raise RequestError(
+            f"the rule {rule.name!r} must be a condition, and is: {', '.join(alone)}", where=where,
+            remedy=f"{_WRITE}. {DECLARE_SOURCE}",
+        )  # fmt: skip
+    for query in (f"SELECT {rule.condition}", f"SELECT (\n{rule.condition}\n)"):
+        if statements(connection, query) != ["SELECT"]:
+            raise RequestError(f"the rule {rule.name!r} is no single condition", where=where, remedy=_WRITE)

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from nightshift.cost.meter import Meter
-from nightshift.engine import batch_rows, engine, quote, quote_all, quote_text
+from nightshift.engine import batch_rows, engine, quote, quote_all, quote_text, reaches_out, refused_sql
 from nightshift.errors import DataRefusedError
 from nightshift.lake.tables import Lake, Replacement
 from nightshift.quality.contract import Contract, keep_contract
@@ -233,12 +233,15 @@ def validate(
 
 
 def _report(inspection: Inspection) -> Report:
+    where = f"project {inspection.project.name}: quality.rules"
     try:
         return inspection.report()
-    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+    except duckdb.Error as error:
+        if reaches_out(error):
+            raise refused_sql(error, "a rule", where=where, remedy="") from error
         raise DataRefusedError(
             f"a rule fails on a value: {error}",
-            where=f"project {inspection.project.name}: quality.rules",
+            where=where,
             remedy="use try_cast in the rule, or mend the rows",
         ) from error
 
