@@ -16,11 +16,12 @@ from prefect.exceptions import MissingFlowError, ParameterTypeError, ScriptError
 from prefect.flows import load_flow_from_entrypoint
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from deployments.schedule import FILE, NIGHTLY, differing, wanted_schedule
+from deployments.schedule import FILE, NIGHTLY, differing, require_file, wanted_schedule
 from deployments.stack.worker import POOL
 from nightshift.errors import RequestError, did_you_mean
 from nightshift.settings import Settings
 from nightshift.spec.load import load_project, project_names
+from nightshift.spec.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -245,22 +246,8 @@ def _out_of_step(
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        # Refuses a key that stands twice, of which another reader would take the last.
-        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RequestError(
-            "there is no prefect.yaml here", where=str(path.absolute()),
-            remedy="run this in the folder that holds it",
-        ) from error  # fmt: skip
-    except YAMLError as error:
-        raise RequestError(f"this is no YAML: {error}", where=str(path), remedy="mend the file") from error
-    if not isinstance(document, dict):
-        raise RequestError("the file declares nothing", where=str(path), remedy="see docs/deployments.md")
-    return document
+    require_file(path)
+    return read_yaml(path, "see docs/deployments.md")
 
 
 def main() -> int:

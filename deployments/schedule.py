@@ -12,6 +12,7 @@ from nightshift.errors import RequestError
 from nightshift.settings import Settings
 from nightshift.spec.load import load_project, project_names
 from nightshift.spec.project import Project
+from nightshift.spec.yaml_file import parse_yaml, read_text
 
 FILE = Path("prefect.yaml")
 """Where Prefect looks for deployments: in the folder that a command is called from."""
@@ -121,18 +122,21 @@ def _schedules(document: Any, path: Path) -> Any:
     )  # fmt: skip
 
 
-def _read(path: Path) -> Any:
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return _yaml().load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+def require_file(path: Path) -> None:
+    """Refuse a folder without prefect.yaml."""
+    if not path.exists():
         raise RequestError(
             "there is no prefect.yaml here", where=str(path.absolute()),
             remedy="run this in the folder that holds it",
-        ) from error  # fmt: skip
-    except YAMLError as error:
-        raise RequestError(f"this is no YAML: {error}", where=str(path), remedy="mend the file") from error
+        )  # fmt: skip
+
+
+def _read(path: Path) -> Any:
+    """The document with all that is no value in it: comments, quotes and order."""
+    require_file(path)
+    text = read_text(path)
+    parse_yaml(text, path)  # refuses what may not stand in it, which the reader below would take
+    return _yaml().load(text)
 
 
 def _yaml() -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 Column = Annotated[str, Field(min_length=1)]
@@ -22,6 +22,27 @@ class Declaration(BaseModel):
     """A part of project.yaml: frozen, and refusing keys it does not know and numbers that are infinite or none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, given: Any) -> Any:
+        """Refuse true and false where a number is wanted: they would be read as 1 and 0."""
+        if not isinstance(given, Mapping):
+            return given
+        for name, field in cls.model_fields.items():
+            key = field.alias or name
+            if isinstance(given.get(key), bool):
+                wanted = _types_in(field.annotation)
+                if wanted & {int, float} and bool not in wanted:
+                    raise ValueError(f"{key} must be a number, not true or false")
+        return given
+
+
+def _types_in(annotation: Any) -> set[Any]:
+    """The plain types of an annotation such as `int | None`; not what a list or a mapping holds."""
+    if not get_args(annotation) or get_origin(annotation) in (dict, list, tuple):
+        return {annotation}
+    return {one for part in get_args(annotation) for one in _types_in(part)}
 
 
 def is_recorded(info: ValidationInfo) -> bool:

@@ -46,6 +46,16 @@ Clock = Annotated[
 ]
 
 
+def _parse_day(value: object) -> object:
+    """A day as it is written. A number would be read as seconds since 1970."""
+    if isinstance(value, bool | int | float):
+        raise ValueError(f"{value!r} is no day; write it as 2024-12-20")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_parse_day)]
+
+
 class Trips(Declaration):
     """How often a column must alarm before it is a cause to retrain.
 
@@ -120,8 +130,8 @@ class QuietHours(Declaration):
 class Freeze(Declaration):
     """Days, both ends among them, on which nothing is trained; without an end they go on."""
 
-    start: date | None = Field(default=None, alias="from")
-    end: date | None = Field(default=None, alias="to")
+    start: Day | None = Field(default=None, alias="from")
+    end: Day | None = Field(default=None, alias="to")
 
     @model_validator(mode="after")
     def _is_in_order(self) -> Self:

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from nightshift.errors import RequestError, did_you_mean
@@ -14,6 +13,7 @@ from nightshift.spec.declaration import REFUSED
 from nightshift.spec.learner import Learner, Torch
 from nightshift.spec.network_file import network_text
 from nightshift.spec.project import NAME_PATTERN, Project
+from nightshift.spec.yaml_file import read_text, read_yaml
 
 FILE_NAME = "project.yaml"
 # What tells the members of a union apart: values of `kind`, and never keys.
@@ -55,12 +55,7 @@ def load_project(name: str, projects: Path) -> Project:
 
 def read_project(path: Path) -> Project:
     """Read and check one project.yaml and the SQL file beside it."""
-    try:
-        declared = yaml.safe_load(_read_text(path))
-    except yaml.YAMLError as error:
-        raise RequestError(f"this is no YAML: {error}", where=str(path), remedy="mend the file") from error
-    if not isinstance(declared, dict):
-        raise RequestError("the file declares nothing", where=str(path), remedy="see docs/project-yaml.md")
+    declared = read_yaml(path, "see docs/project-yaml.md")
     try:
         project = Project.model_validate(declared)
     except ValidationError as error:
@@ -103,16 +98,7 @@ def _read_sql(folder: Path, name: str, path: Path) -> str:
             f"the SQL file {name!r} does not exist", where=str(sql),
             remedy="write it, or correct dataset.sql in project.yaml",
         )  # fmt: skip
-    return _read_text(sql)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise RequestError(
-            f"the file is not UTF-8 text: {error}", where=str(path), remedy="save it as UTF-8"
-        ) from error
+    return read_text(sql)
 
 
 def _request_error(error: ValidationError, path: Path) -> RequestError:

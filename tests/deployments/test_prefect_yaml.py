@@ -163,7 +163,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_valid_one(
         (changed(deployments=3), ["deployments"]),
         ("- 1\n", ["declares nothing"]),
         ("a: [\n", ["no YAML"]),
-        ("name: a\nname: b\n", ["no YAML", "duplicate"]),
+        ("name: a\nname: b\n", ["line 2", "'name' stands twice"]),
     ],
 )
 def test_every_other_mistake_is_named(
