@@ -25,16 +25,16 @@ class Declaration(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _numbers_are_numbers(cls, given: Any) -> Any:
+    def _numbers_are_numbers(cls, given: Any, info: ValidationInfo) -> Any:
         """Refuse true and false where a number is wanted: they would be read as 1 and 0."""
-        if not isinstance(given, Mapping):
+        if not isinstance(given, Mapping) or is_recorded(info):
             return given
         for name, field in cls.model_fields.items():
             key = field.alias or name
             if isinstance(given.get(key), bool):
                 wanted = _types_in(field.annotation)
                 if wanted & {int, float} and bool not in wanted:
-                    raise ValueError(f"{key} must be a number, not true or false")
+                    raise refused(f"{given[key]!r} is no number", key=key, remedy="write a number")
         return given
 
 
@@ -57,10 +57,10 @@ def refused(what: str, *, key: str = "", valid: Iterable[str] = (), remedy: str 
 
 
 def remedy_for_text(value: object) -> str:
-    """What to write for a number that was declared as text: YAML reads 1e-3 as text, and 1.0e-3 as a number.
+    """What to write for a number that was declared as text: one in quotes.
 
     >>> remedy_for_text("1e-3")
-    'write the number, without quotes and with a point: 0.001'
+    'write the number, without quotes: 0.001'
     """
     try:
         number = float(value) if isinstance(value, str) else math.nan
@@ -69,9 +69,7 @@ def remedy_for_text(value: object) -> str:
     if not math.isfinite(number):
         return "write a number"
     digits = f"{number:.12f}".rstrip("0").rstrip(".")
-    return (
-        f"write the number, without quotes and with a point: {digits if float(digits) == number else number}"
-    )
+    return f"write the number, without quotes: {digits if float(digits) == number else number}"
 
 
 def _no_text(value: object, info: ValidationInfo) -> object:

@@ -31,6 +31,8 @@ from nightshift.errors import OutsideError, RequestError
 LONGEST = 256 * 1024
 """Bytes of a file that a person writes."""
 _DEEPEST = 50
+# Keys of the place of a fault.
+_SHOWN = 6
 # Characters of all values and keys, and some for each, after every alias was put in.
 _LARGEST = 1_000_000
 _EACH = 16
@@ -131,6 +133,7 @@ class _Reading:
         self._path = path
         self._weight = 0
         self._anchors: dict[str, tuple[Any, int]] = {}
+        self._place: list[str] = []
 
     def document(self) -> Any:
         """The value of the only document there is."""
@@ -185,7 +188,9 @@ class _Reading:
                     event, f"the key {key!r} stands twice, first in line {lines[key]}", "keep one of the two"
                 )
             lines[key] = _line(event)
+            self._place.append(key)
             values[key] = self._value(next(self._events), depth + 1)
+            self._place.pop()
         return values
 
     def _key(self, event: Event) -> str:
@@ -268,7 +273,10 @@ class _Reading:
 
     def _refused(self, event: Event, what: str, remedy: str) -> RequestError:
         at = f"line {_line(event)}"
-        return RequestError(f"{at}: {what}", where=f"{self._path}, {at}", remedy=remedy)
+        place = ".".join(self._place[:_SHOWN])
+        return RequestError(
+            f"{at}: {what}", where=f"{self._path}, {at}{place and ': '}{place}", remedy=remedy
+        )
 
 
 def _line(event: Event) -> int:

@@ -76,7 +76,7 @@ def test_everything_left_out_is_nothing_to_search_for(tmp_path: Path) -> None:
         ({"ranges": {"lightgbm": {"num_leaves": {"choices": [7, "15"]}}}}, "the range holds '15'"),
         ({"ranges": {"lightgbm": {"feature_fraction": {"high": 1.5}}}}, "is greater than 0 and at most 1"),
         ({"ranges": {"lightgbm": {"learning_rate": {"high": math.inf}}}}, "finite"),
-        ({"ranges": {"lightgbm": {"learning_rate": {"low": "1e-3"}}}}, "write the number, without quotes"),
+        ({"ranges": {"lightgbm": {"learning_rate": {"low": "0.001"}}}}, "write the number, without quotes"),
         ({"ranges": {"lightgbm": {"learning_rate": {"choices": [math.nan]}}}}, "finite"),
         ({"ranges": {"lightgbm": {"extra_trees": {"choices": [1, 0]}}}}, "the range holds 1"),
         ({"ranges": {"lightgbm": {"rounds": {"low": 0, "log": False}}}}, "the range holds 0"),
