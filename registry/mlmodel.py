@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,44 +13,39 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from nightshift.dataset.encoder import Encoder
-from nightshift.learners.artifact import ENCODER, Manifest, read_manifest
+from nightshift.learners.artifact import ENCODER, Manifest, read_manifest, write_manifest
+from registry.packed import CODE, pack
 
 # Where the native model lies in the folder that is logged.
 MODEL_DATA = "data/model"
-_LOADER = "registry.pyfunc"
 # What loading a model and scoring with it needs, by learner.
 _REQUIREMENTS = {
-    "lightgbm": ("lightgbm", "pyarrow", "numpy"),
-    "torch": ("torch", "safetensors", "tabm", "rtdl-num-embeddings", "pyarrow", "numpy"),
-}
-# Column types as pandas has them.
-_TYPES = {
-    "bool": "boolean",
-    "int8": "integer",
-    "int16": "integer",
-    "int32": "integer",
-    "int64": "long",
-    "float": "float",
-    "double": "double",
-    "string": "string",
-    "binary": "binary",
-}
+    "lightgbm": ("mlflow", "lightgbm", "pandas", "pyarrow", "numpy"),
+    "torch": (
+        "mlflow", "torch", "safetensors", "tabm", "rtdl-num-embeddings", "pydantic", "pandas", "pyarrow", "numpy",
+    ),
+}  # fmt: skip
 
 
 def save_mlmodel(model: Path, path: Path, metadata: dict[str, str]) -> None:
-    """Copy the native `model` into `path` and describe it there, with the types of its columns.
+    """Copy the native `model` into `path` and describe it there, with its columns and the code that scores with it.
 
     Written field by field: `mlflow.pyfunc.save_model` would look through every installed package first.
     """
     encoder = Encoder.from_json((model / ENCODER).read_text(encoding="utf-8"))
     shutil.copytree(model, path / MODEL_DATA)
     manifest = read_manifest(model)
+    loader, code = pack(manifest.learner, path)
+    write_manifest(path / MODEL_DATA, replace(manifest, code=code))
     requirements = "".join(
         f"{name}=={version(name).partition('+')[0]}\n" for name in _needed(manifest, encoder, model)
     )
     (path / "requirements.txt").write_text(requirements)
-    described = Model(signature=_signature(encoder, manifest), metadata=metadata)
-    mlflow.pyfunc.add_to_model(described, loader_module=_LOADER, data=MODEL_DATA)
+    described = Model(
+        signature=_signature(manifest),
+        metadata={**metadata, "columns": {one.name: one.arrow_type for one in encoder.features}},
+    )
+    mlflow.pyfunc.add_to_model(described, loader_module=loader, data=MODEL_DATA, code=CODE)
     described.save(str(path / "MLmodel"))
 
 
@@ -64,10 +60,12 @@ def _needed(manifest: Manifest, encoder: Encoder, model: Path) -> list[str]:
     return needed
 
 
-def _signature(encoder: Encoder, manifest: Manifest) -> ModelSignature:
-    inputs = Schema([ColSpec(_TYPES[one.arrow_type], one.name, required=False) for one in encoder.features])
+def _signature(manifest: Manifest) -> ModelSignature:
+    """What comes out. Of what goes in there is none: MLflow would refuse a whole number for a double, a category for a
+    text, and whatever else pandas has for the same values. The columns stand in the metadata.
+    """
     if manifest.kind == "multiclass":
         return ModelSignature(
-            inputs, Schema([ColSpec("double", f"score_{name}") for name in manifest.classes])
+            outputs=Schema([ColSpec("double", f"score_{name}") for name in manifest.classes])
         )
-    return ModelSignature(inputs, Schema([ColSpec("double")]))
+    return ModelSignature(outputs=Schema([ColSpec("double")]))

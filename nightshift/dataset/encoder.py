@@ -195,6 +195,8 @@ def _as_float32(
     column: pa.ChunkedArray | pa.Array, feature: Feature, beyond: Counter[str]
 ) -> pa.ChunkedArray | pa.Array:
     try:
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
         rounded = column.cast(pa.float32(), safe=False)
     except pa.ArrowException as error:
         raise _of_another_kind(column, feature) from error

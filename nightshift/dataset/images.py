@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from nightshift.engine import quote
 from nightshift.errors import DataRefusedError, RequestError
 
 if TYPE_CHECKING:
@@ -65,16 +63,6 @@ def decode(
     width = channels * size * size
     bits = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
     return pa.Array.from_buffers(pa.binary(width), len(values), [bits, pa.py_buffer(found)])
-
-
-def size_of(name: str) -> str:
-    """Of a column of images how many bytes each has, as SQL: what can be summarised of them without looking at them."""
-    return f"octet_length({quote(name)}) AS {quote(name)}"
-
-
-def sizes(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """What `size_of` says, of a column that was read."""
-    return pc.binary_length(column)
 
 
 def _pixels(pillow: Any, content: pa.Buffer, size: int, channels: int) -> Pixels:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from nightshift.atomic import replacing
-from nightshift.dataset.images import size_of, sizes
+from nightshift.dataset.image_sizes import size_of, sizes
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.drift.build import profile
 from nightshift.drift.codec import to_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +23,18 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What lies in a model's folder, with the SHA-256 of each file."""
+    """What lies in a model's folder, with the SHA-256 of each file.
+
+    Attributes:
+        code: the SHA-256 of each file of code that is packed with the model in MLflow, by its name beside the folder.
+    """
 
     learner: str
     kind: Kind
     classes: tuple[str, ...]
     files: dict[str, str]
     format: int = FORMAT
+    code: dict[str, str] = field(default_factory=dict)
 
     @property
     def model_sha256(self) -> str:
@@ -47,8 +52,14 @@ def save_model(
     (folder / ENCODER).write_text(encoder.to_json(), encoding="utf-8")
     files = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
     manifest = Manifest(learner=learner_kind, kind=kind, classes=classes, files=files)
-    (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
+    write_manifest(folder, manifest)
     return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest of a model's folder."""
+    written = {name: value for name, value in asdict(manifest).items() if name != "code" or value}
+    (folder / MANIFEST).write_text(json.dumps(written, indent=1), encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from nightshift.atomic import replacing
-from nightshift.dataset.images import size_of
+from nightshift.dataset.image_sizes import size_of
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.drift.build import profile
 from nightshift.drift.codec import from_json, to_json

@@ -19,7 +19,11 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "lightgbm": {"rounds": 3, "params": {"num_threads": 1}},
     "torch": {"epochs": 1, "params": {"layers": [4]}},
 }
-NEEDS = {"lightgbm": {"lightgbm"}, "torch": {"torch", "safetensors", "tabm", "rtdl-num-embeddings"}}
+ALL_NEED = {"mlflow", "pandas", "pyarrow", "numpy"}
+NEEDS = {
+    "lightgbm": {"lightgbm"},
+    "torch": {"torch", "safetensors", "tabm", "rtdl-num-embeddings", "pydantic"},
+}
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass"])
@@ -34,5 +38,5 @@ def test_pyfunc_scores_as_the_scorer_does(tmp_path: Path, learner: str, kind: An
     wanted = Scorer.load(model).score(pa.Table.from_pandas(frame)).values
     np.testing.assert_array_equal(loaded.predict(frame), wanted)
     pinned = (tmp_path / "kept" / "requirements.txt").read_text().split()
-    assert {line.split("==")[0] for line in pinned} == NEEDS[learner] | {"pyarrow", "numpy"}
+    assert {line.split("==")[0] for line in pinned} == NEEDS[learner] | ALL_NEED
     assert not any("+" in line for line in pinned)

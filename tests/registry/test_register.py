@@ -109,8 +109,9 @@ def test_mlflow_loads_the_champion_without_pickle_and_scores_alike(
     loaded = mlflow.pyfunc.load_model(f"models:/{world.name}@champion")
     wanted = Versions.of(world.name, world.settings).scorer(made).score(pa.Table.from_pandas(frame)).values
     assert np.array_equal(loaded.predict(frame), wanted)
-    types = {column.name: column.type.name for column in loaded.metadata.signature.inputs}
-    assert types == {"x": "double", "gap": "double", "n": "long", "city": "string"}
+    types = {"x": "double", "gap": "double", "n": "int64", "city": "string"}
+    assert loaded.metadata.metadata["columns"] == types
+    assert loaded.metadata.get_input_schema() is None, "MLflow would refuse what pandas calls otherwise"
     outputs = loaded.metadata.signature.outputs
     assert len(outputs.inputs) == (3 if kind == "multiclass" else 1)
 
