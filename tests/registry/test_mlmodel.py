@@ -13,6 +13,7 @@ import pytest
 from nightshift.learners.train import MODEL, train
 from nightshift.scoring.scorer import Scorer
 from registry.mlmodel import save_mlmodel
+from registry.pyfunc import _load_pyfunc
 from tests.synthetic import World, rows_of, snapshot
 
 LEARNERS: dict[str, dict[str, Any]] = {
@@ -37,6 +38,8 @@ def test_pyfunc_scores_as_the_scorer_does(tmp_path: Path, learner: str, kind: An
     loaded = mlflow.pyfunc.load_model(str(tmp_path / "kept"))
     wanted = Scorer.load(model).score(pa.Table.from_pandas(frame)).values
     np.testing.assert_array_equal(loaded.predict(frame), wanted)
+    # Versions without packed code name this loader.
+    np.testing.assert_array_equal(_load_pyfunc(str(model)).predict(frame), wanted)
     pinned = (tmp_path / "kept" / "requirements.txt").read_text().split()
     assert {line.split("==")[0] for line in pinned} == NEEDS[learner] | ALL_NEED
     assert not any("+" in line for line in pinned)

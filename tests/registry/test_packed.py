@@ -1,4 +1,4 @@
-"""A model is loaded and scores where no Nightshift is, with the very scores of Nightshift, whatever pandas calls a type."""
+"""A model scores where no Nightshift is, with the very scores of Nightshift, whatever pandas calls a type."""
 
 from __future__ import annotations
 
