@@ -169,15 +169,22 @@ def list_models(screen: Screen, project: str) -> None:
 
 
 def stack_up(screen: Screen) -> None:
-    """Start both servers and the worker, and show where they are."""
+    """Start both servers and the worker, and show where they are and how to log in."""
+    from deployments.entry import login_address
     from deployments.stack import up
     from registry.tracking import prepare
 
+    settings = Settings()
     with screen.steps() as steps:
-        prefect, *_ = up(Settings(), steps.waiting, prepare_mlflow=prepare)
+        services = up(settings, steps.waiting, prepare_mlflow=prepare)
     stack_status(screen)
-    screen.say("For Prefect's own command line:")
-    screen.say(f"  export PREFECT_API_URL={prefect.url}")
+    if screen.as_json:  # what a program reads, it may also keep
+        return
+    if address := login_address(services, settings):
+        screen.say("Log your browser in, once (`nightshift open` makes another such address):")
+        screen.line(f"  {address}")
+    screen.say("For Prefect's and MLflow's own commands, and for notebooks:")
+    screen.line('  eval "$(nightshift env)"')
 
 
 def stack_down(screen: Screen) -> None:

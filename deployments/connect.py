@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from deployments.signals import put_off
 from deployments.stack import ensure_prefect
-from deployments.stack.clients import client_defaults
+from deployments.stack.clients import admitted, client_defaults
 from deployments.stack.presence import process_tag
 from nightshift.settings import Settings, set_defaults
 
@@ -30,6 +30,12 @@ def connected(settings: Settings, on_progress: Callable[[str], None]) -> Iterato
             **client_defaults(settings),
         }
     )
+    with admitted(settings, url), _flows_here():
+        yield
+
+
+@contextmanager
+def _flows_here() -> Iterator[None]:
     with put_off():  # what a handler raises in the middle of it, Prefect would log as a fault of a plugin
         from prefect import tags
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings

@@ -10,7 +10,7 @@ from typing import Any
 from deployments.schedule import FILE
 from deployments.screen import Screen
 from deployments.stack import ensure_prefect, status, up
-from deployments.stack.clients import client_defaults
+from deployments.stack.clients import admitted, client_defaults
 from nightshift.errors import OutsideError, RequestError
 from nightshift.settings import Settings, set_defaults
 
@@ -30,14 +30,15 @@ def deploy_all(screen: Screen) -> None:
         url = ensure_prefect(settings, steps.waiting)
         # Before the first import of Prefect, which reads them then; its own command line inherits them.
         set_defaults({"PREFECT_API_URL": url, **client_defaults(settings)})
-        from deployments.prefect_yaml import check
+        with admitted(settings, url):
+            from deployments.prefect_yaml import check
 
-        steps.waiting("reading prefect.yaml")
-        deployments = check(FILE, settings)
-        _ensure_worker(settings, steps.waiting)
-        steps.waiting("deploying")
-        _prefect_deploy()
-        _remove_schedules([one for one in deployments if not one.get("schedules")])
+            steps.waiting("reading prefect.yaml")
+            deployments = check(FILE, settings)
+            _ensure_worker(settings, steps.waiting)
+            steps.waiting("deploying")
+            _prefect_deploy()
+            _remove_schedules([one for one in deployments if not one.get("schedules")])
     _show(screen, deployments, url)
 
 

@@ -41,6 +41,10 @@ class Screen:
         """One line for a person."""
         self.out.print(text)
 
+    def line(self, text: str) -> None:
+        """One line exactly as it is, to be copied: an address, a command."""
+        self.out.print(text, soft_wrap=True, markup=False)
+
     def result(self, value: Mapping[str, Any]) -> None:
         """The JSON object, when that is what was asked for."""
         if self.as_json:

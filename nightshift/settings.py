@@ -21,7 +21,8 @@ class Settings(BaseSettings):
     Every field is an environment variable: NIGHTSHIFT_HOME, NIGHTSHIFT_PROJECTS, NIGHTSHIFT_STORE,
     NIGHTSHIFT_DATA, NIGHTSHIFT_MEMORY_LIMIT (what DuckDB may use before it spills to disk),
     NIGHTSHIFT_WAIT_SECONDS (how long a run waits for another one of its kind and project: by default not at
-    all, with -1 until that one has ended, as the worker's runs do), NIGHTSHIFT_S3_*,
+    all, with -1 until that one has ended, as the worker's runs do), NIGHTSHIFT_S3_*, NIGHTSHIFT_HOSTS (the names
+    under which a proxy with TLS stands before the local servers),
     NIGHTSHIFT_TUNING_STORAGE (the URL of the database with the searches); and PREFECT_API_URL,
     MLFLOW_TRACKING_URI as everywhere else.
     """
@@ -35,6 +36,7 @@ class Settings(BaseSettings):
     memory_limit: str = "1GB"
     wait_seconds: float = 0.0
     tuning_storage: str = ""
+    hosts: str = ""
     s3_endpoint: str | None = None
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
@@ -82,6 +84,20 @@ def set_defaults(variables: Mapping[str, str]) -> None:
     """Give variables that are not set a value, for libraries that read their own when they are imported."""
     for name, value in variables.items():
         os.environ.setdefault(name, value)
+
+
+def change_variables(changes: Mapping[str, str | None]) -> None:
+    """Give variables a value whatever they held, or unset those whose value is None, for the same libraries."""
+    for name, value in changes.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def exported(name: str) -> str | None:
+    """What a variable holds that is a library's own."""
+    return os.environ.get(name)
 
 
 def expand(text: str, settings: Settings, *, where: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +29,8 @@ AS_OF = datetime(2024, 3, 1, tzinfo=UTC)
 DAYS = 40
 """Rows of a small project lie in the days before AS_OF, evenly."""
 
+# None of the variables that a test's own home is without.
+_AUTH_STRING = "SESSION_PREFECT_AUTH_STRING"
 _LABELS = {"binary": "late", "multiclass": "grade", "regression": "cost"}
 _METRICS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 
@@ -158,7 +162,28 @@ def cli_command(*arguments: str, within: tuple[str, ...] = ()) -> list[str]:
 
 def cli_environment(prefect_api: str, changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment as a run of the command line should see it."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PREFECT_API_URL": prefect_api, **(changes or {})}
+    shown = {"PREFECT_API_URL": prefect_api, "PREFECT_API_AUTH_STRING": auth_string()}
+    return {**os.environ, "PYTHONPATH": str(ROOT), **shown, **(changes or {})}
+
+
+def auth_string() -> str:
+    """What the session's Prefect server wants of its clients."""
+    return os.environ[_AUTH_STRING]
+
+
+def auth_header(shown: str | None = None) -> dict[str, str]:
+    """The same, for clients that are not Prefect's; or what another server wants."""
+    encoded = base64.b64encode((shown or auth_string()).encode()).decode()
+    return {"Authorization": f"Basic {encoded}"}
+
+
+@contextmanager
+def speaking_to(prefect_api: str) -> Iterator[None]:
+    """Have Prefect's clients in this process speak to the session's server."""
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: prefect_api, PREFECT_API_AUTH_STRING: auth_string()}):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -174,6 +199,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prefect_api(shared_folder: Path) -> Iterator[str]:
     """The URL of one local Prefect server, shared by the session's processes; the last of them stops it."""
     from deployments.stack import down, ensure_prefect
+    from deployments.stack.access import USER, Access
 
     names: dict[str, Any] = {"PREFECT_API_URL": None, "MLFLOW_TRACKING_URI": None}
     settings = Settings(home=shared_folder / "prefect-home", **names)
@@ -184,6 +210,7 @@ def prefect_api(shared_folder: Path) -> Iterator[str]:
         users.mkdir(exist_ok=True)
         me.touch()
         url = ensure_prefect(settings)
+    os.environ[_AUTH_STRING] = f"{USER}:{Access(settings.home_path).secret()}"
     yield url
     with lock:
         me.unlink()

@@ -21,6 +21,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+@app.callback()
+def before() -> None:
+    """Retrain, check and use declared models, every night."""
+    from nightshift.settings import exported
+
+    if exported("MLFLOW_TRACKING_URI"):
+        from deployments.stack.clients import hear_of_own_mlflow
+
+        hear_of_own_mlflow()
+
+
 Project = Annotated[str, typer.Argument(help="A folder under projects/; see `nightshift projects`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")]
 AsOf = Annotated[

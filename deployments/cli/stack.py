@@ -25,6 +25,41 @@ def down(as_json: Json = False) -> None:
     stack_down(screen(as_json))
 
 
+@app.command("open")
+def open_(
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Only print the address: for a browser elsewhere.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Open the pages of the local servers in a browser, and log it in."""
+    from deployments.entry import open_pages
+
+    open_pages(screen(as_json), with_browser=browser)
+
+
+@app.command()
+def env(as_json: Json = False) -> None:
+    """Print what Prefect's and MLflow's own commands and notebooks need: eval "$(nightshift env)"."""
+    from deployments.entry import print_variables
+
+    print_variables(screen(as_json))
+
+
+@app.command()
+def secret(
+    rotate: Annotated[
+        bool,
+        typer.Option("--rotate", help="Make a new one. The old one, and every browser, is let in no more."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say where the secret of the local servers is, or make a new one."""
+    from deployments.entry import show_secret
+
+    show_secret(screen(as_json), rotate=rotate)
+
+
 @app.command()
 def gc(
     projects: Annotated[

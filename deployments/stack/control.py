@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from deployments.stack import health, process, record
+from deployments.stack.access import Access
 from deployments.stack.record import Record
 from deployments.stack.servers import MLFLOW, PREFECT, Server
-from deployments.stack.worker import WORKER
+from deployments.stack.worker import HOLDER, WORKER
 from nightshift.atomic import disk_faults
 from nightshift.errors import OutsideError, TransientError
 from nightshift.settings import Settings
@@ -74,6 +75,7 @@ def up(
     if local:
         with _held(settings):
             _bring_up([line for line in lines if line], settings, on_progress, prepare_mlflow)
+            Access(settings.home_path).make_secret()  # of servers that run, and whose file was removed
     return status(settings)
 
 
@@ -99,6 +101,7 @@ def down(settings: Settings) -> list[Service]:
             stopped.append(Service(server.name, last.url, last.pid, healthy=False))
             if server.name in known:
                 record.write(home, server.name, replace(last, pid=None, created=None))
+        Access(home).passes.withdraw(HOLDER)
     return stopped
 
 
@@ -132,6 +135,12 @@ def ensure_prefect(settings: Settings, on_progress: Report = lambda message: Non
     with _held(settings):
         _bring_up([[PREFECT]], settings, on_progress, None)
         return record.read(settings.home_path)[PREFECT.name].url
+
+
+def is_own(url: str, settings: Settings) -> bool:
+    """Whether this is the address of one of the local servers of this home, as they were last started."""
+    known = record.read(settings.home_path)
+    return url.rstrip("/") in {known[each.name].url for each in (PREFECT, MLFLOW) if each.name in known}
 
 
 def _external(server: Server, settings: Settings, records: Mapping[str, Record]) -> str | None:

@@ -25,8 +25,8 @@ def find(server: Server, settings: Settings, known: Record | None) -> psutil.Pro
 
 
 def is_current(server: Server, settings: Settings, known: Record) -> bool:
-    """Whether it was started for what it is to serve now: a worker polls one address, and its server may move."""
-    return known.url == server.url(settings, known.port)
+    """Whether it was started as it would be now: a worker polls one address, and its server may move."""
+    return known.is_guarded and known.url == server.url(settings, known.port)
 
 
 def is_up(server: Server, settings: Settings, known: Record | None) -> bool:
@@ -59,8 +59,9 @@ def answers(url: str) -> bool:
 def _answers(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection(HOST, port, timeout=_ANSWER_SECONDS)
     try:
+        # Without the secret: whoever has taken the port of a server that died must not learn it.
         connection.request("GET", path)
-        return connection.getresponse().status == http.client.OK
+        return connection.getresponse().status in (http.client.OK, http.client.UNAUTHORIZED)
     except (OSError, http.client.HTTPException):
         return False
     finally:

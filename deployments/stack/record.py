@@ -20,6 +20,8 @@ class Record:
         log: the file that its stdout and stderr go to.
         pid: None once it was taken down.
         created: when that process began, in seconds since the epoch; tells a reused pid from the old one.
+        is_guarded: whether it asks for the secret, as a server that an older version has left running does not.
+        is_embedded: of MLflow, whether it serves the database under the home, which commands open by themselves.
     """
 
     port: int
@@ -27,6 +29,8 @@ class Record:
     log: str
     pid: int | None = None
     created: float | None = None
+    is_guarded: bool = False
+    is_embedded: bool = False
 
 
 def path(home: Path) -> Path:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.stack.process import MARK
+from deployments.stack.visitor import declared_hosts
+from nightshift.errors import RequestError
 from nightshift.settings import Settings
 
 HOST = "127.0.0.1"
@@ -26,6 +28,7 @@ class Server:
         keeps: which inherited variables whose name begins with `owns` it may see, by their beginning.
         owns: the beginning of the variables that configure this server or its clients.
         folder: the working directory; None for the caller's.
+        refuses: inherited variables that it never sees.
         external: the URL of the server that the settings name instead of a local one.
         defaults: what is set for it unless the caller's environment sets it.
         works_for: the URL of the API that it takes its work from, for what is no server itself.
@@ -41,6 +44,7 @@ class Server:
     keeps: tuple[str, ...]
     folder: Callable[[Settings], Path | None]
     external: Callable[[Settings], str | None]
+    refuses: tuple[str, ...] = ()
     defaults: Callable[[Settings], dict[str, str]] = lambda settings: {}
     works_for: Callable[[Settings], str] | None = None
     page_path: str = ""
@@ -63,7 +67,7 @@ class Server:
         kept = {
             name: value
             for name, value in inherited.items()
-            if not name.startswith(self.owns) or name.startswith(self.keeps)
+            if (not name.startswith(self.owns) or name.startswith(self.keeps)) and name not in self.refuses
         }
         # Safe path: `python -m` would put the working directory, with whatever modules lie there, first.
         common = {"DO_NOT_TRACK": "true", "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
@@ -71,30 +75,38 @@ class Server:
         return self.defaults(settings) | kept | common | own
 
 
-def _prefect_command(settings: Settings, port: int) -> list[str]:
-    # With its services (scheduler, automations, concurrency leases): without them no schedule fires.
-    return [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
+def _command(name: str) -> Callable[[Settings, int], list[str]]:
+    """The program that serves it; nothing on a command line is a secret, since every user of the machine reads it."""
+    return lambda settings, port: [sys.executable, "-m", "deployments.stack.serve", name, "--port", str(port)]
 
 
 def _prefect_home(settings: Settings) -> Path:
     return settings.home_path / "prefect"
 
 
+def _home(settings: Settings) -> dict[str, str]:
+    """What the door reads: where the secret is, and what the server is called."""
+    return {"NIGHTSHIFT_HOME": str(settings.home_path), "NIGHTSHIFT_HOSTS": settings.hosts}
+
+
 def _prefect_environment(settings: Settings, port: int) -> dict[str, str]:
     home = _prefect_home(settings)
+    declared_hosts(settings.hosts)  # an error here is told at once
     return {
+        **_home(settings),
         # Its database, profiles, block memo and concurrency leases all go under this folder.
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_API_HOST": HOST,
         # --port is where it listens; this is what the UI and the server's own links are made of.
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_SERVER_API_BASE_PATH": "/api",
-        "PREFECT_SERVER_UI_API_URL": f"http://{HOST}:{port}/api",
+        # Of the page's own origin, by whatever name and port it was reached.
+        "PREFECT_SERVER_UI_API_URL": "/api",
         "PREFECT_SERVER_UI_SERVE_BASE": "/",
         # Or the UI is unpacked into site-packages, which may be read-only.
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        # The default is "*": any page open in the browser could read this API and start runs.
+        # The default is "*"; the door sends away pages of other origins, and this server would too.
         "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # In memory, which is the default, a restart of the server kills healthy runs and leaks slots.
@@ -102,29 +114,32 @@ def _prefect_environment(settings: Settings, port: int) -> dict[str, str]:
     }
 
 
-def _mlflow_command(settings: Settings, port: int) -> list[str]:
-    artifacts = settings.artifacts_path
-    return [
-        *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
-        # For clients that upload over HTTP.
-        *("--artifacts-destination", str(artifacts)),
-        # A plain folder and not mlflow-artifacts:, which embedded clients on the same database cannot read.
-        *("--default-artifact-root", artifacts.as_uri()),
-        # Each worker is a process of 250 MB; one serves a person and a night.
-        *("--workers", "1"),
-        # By default "10.*" and the like pass too, which a rebound name such as 10.example.com matches.
-        *("--allowed-hosts", f"{HOST}:*,localhost:*"),
-        *("--uvicorn-opts", "--no-access-log --timeout-graceful-shutdown 5"),
-    ]
-
-
 def _mlflow_environment(settings: Settings, port: int) -> dict[str, str]:
+    names = declared_hosts(settings.hosts)
     return {
-        # Here and not on the command line, which every user of the machine can read: it may hold a password.
-        "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri,
+        **_home(settings),
+        # Here and not on the command line: it may hold a password.
+        "MLFLOW_TRACKING_URI": _backend(settings, port),
+        # By default "10.*" and the like pass too, which a rebound name such as 10.example.com matches.
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(
+            [f"{HOST}:*", "localhost:*", "[[]::1]:*", HOST, "localhost", "[::1]", *sorted(names)]
+        ),
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"https://{name}" for name in sorted(names)),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_ENABLE_WORKSPACES": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
+
+
+def _backend(settings: Settings, port: int) -> str:
+    """Where MLflow's server keeps everything."""
+    if settings.tracking_uri.startswith(("http://", "https://")):
+        raise RequestError(
+            "MLFLOW_TRACKING_URI names the local server, which does not run, and not the database that it serves",
+            where=settings.tracking_uri,
+            remedy="set it to that database's address, or unset it, then run: nightshift up",
+        )
+    return settings.tracking_uri
 
 
 def _external_mlflow(settings: Settings) -> str | None:
@@ -136,10 +151,12 @@ PREFECT = Server(
     name="prefect",
     api_path="/api",
     health_path="/health",
-    command=_prefect_command,
+    command=_command("prefect"),
     environment=_prefect_environment,
-    owns=("PREFECT_",),
+    owns=("PREFECT_", "MLFLOW_TRACKING_"),
     keeps=("PREFECT_SERVER_",),
+    # The door asks for the secret, and is the only one that does.
+    refuses=("PREFECT_SERVER_API_AUTH_STRING",),
     # Prefect reads .env, prefect.toml and pyproject.toml of its working directory.
     folder=_prefect_home,
     external=lambda settings: settings.prefect_api_url,
@@ -149,9 +166,9 @@ MLFLOW = Server(
     name="mlflow",
     api_path="",
     health_path="/health",
-    command=_mlflow_command,
+    command=_command("mlflow"),
     environment=_mlflow_environment,
-    owns=("MLFLOW_", "_MLFLOW_"),
+    owns=("MLFLOW_", "_MLFLOW_", "PREFECT_API_"),
     keeps=("MLFLOW_S3_", "MLFLOW_SQLALCHEMYSTORE_", "MLFLOW_LOGGING_LEVEL"),
     # A relative SQLite URI means the caller's directory, for the server as for clients.
     folder=lambda settings: None,

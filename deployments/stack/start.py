@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 from deployments.stack import health, process, record
+from deployments.stack.access import Access
 from deployments.stack.record import Record
 from deployments.stack.servers import HOST, Server
 from nightshift.atomic import disk_faults
@@ -71,8 +72,12 @@ def _launch(server: Server, settings: Settings, known: Record | None) -> Record:
         with disk_faults(folder):
             # A database in it may hold secrets.
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    Access(settings.home_path).make_secret()
     pid = process.launch(server.command(settings, port), server.full_environment(settings, port), folder, log)
-    started = Record(port, server.url(settings, port), str(log), pid, process.created(pid))
+    started = Record(
+        port, server.url(settings, port), str(log), pid, process.created(pid),
+        is_guarded=True, is_embedded=settings.mlflow_tracking_uri is None,
+    )  # fmt: skip
     # Written before it answers: a command that is interrupted from here on leaves a server that is known.
     record.write(settings.home_path, server.name, started)
     return started

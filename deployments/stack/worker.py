@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 
 from deployments.stack import record
+from deployments.stack.access import USER, Access
 from deployments.stack.clients import client_defaults
 from deployments.stack.servers import HOST, PREFECT, Server
 from nightshift.settings import Settings
 
 POOL = "nightshift"
 """The work pool that the deployments of prefect.yaml name."""
+
+HOLDER = "worker"
+"""Whose pass it is that the worker and its runs show to the server."""
 
 HEARTBEAT_SECONDS = 30
 """How often a run that the worker started says that it lives."""
@@ -31,7 +35,12 @@ def _command(settings: Settings, port: int) -> list[str]:
 
 
 def _environment(settings: Settings, port: int) -> dict[str, str]:
+    passes = Access(settings.home_path).passes
+    # The worker before it and all its runs have ended.
+    passes.withdraw(HOLDER)
     return {
+        # Not the secret: a new one must not end the runs that are under way.
+        "PREFECT_API_AUTH_STRING": f"{USER}:{passes.issue(HOLDER)}",
         # Absolute, since a run may start in another folder than the command that reads them did.
         "NIGHTSHIFT_HOME": str(settings.home_path),
         "NIGHTSHIFT_PROJECTS": str(settings.projects.expanduser().absolute()),

@@ -18,10 +18,10 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.stack.declared import DeclaredWorker, declared_entrypoints, job_template, permitted
 from nightshift.errors import RequestError
+from tests.conftest import speaking_to
 
 TRAIN = "flows.train.train"
 
@@ -86,7 +86,7 @@ def test_a_file_that_cannot_be_read_is_named(text: bytes | None, tmp_path: Path)
 
 @pytest.fixture
 def client(prefect_api: str) -> Iterator[SyncPrefectClient]:
-    with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as one:
+    with speaking_to(prefect_api), get_client(sync_client=True) as one:
         yield one
 
 

@@ -21,11 +21,12 @@ import pytest
 import yaml
 
 from deployments.stack import down, process, record, status
+from deployments.stack.access import USER, Access
 from deployments.stack.servers import MLFLOW, PREFECT
 from deployments.stack.worker import WORKER
 from nightshift.locks import only_one
 from nightshift.settings import Settings
-from tests.conftest import SmallProject, declare_project
+from tests.conftest import SmallProject, auth_header, declare_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -43,6 +44,11 @@ class Place:
     @property
     def api(self) -> str:
         return record.read(self.settings.home_path)["prefect"].url
+
+    @property
+    def auth_string(self) -> str:
+        """What the server of this home wants of its clients."""
+        return f"{USER}:{Access(self.settings.home_path).secret()}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -79,7 +85,7 @@ class Place:
         request = urllib.request.Request(
             f"{self.api}/{place}",
             None if body is None else json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
+            {"Content-Type": "application/json", **auth_header(self.auth_string)},
             method=method,
         )
         for _ in range(9):
@@ -300,6 +306,34 @@ def test_a_run_outlives_its_server(place: Place) -> None:
         assert place.end_of(run, 240) == "COMPLETED"
     finally:
         (place.project.folder / "project.yaml").write_text(declared)
+
+
+def test_a_new_secret_stops_nobody_at_work(place: Place) -> None:
+    declared = (place.project.folder / "project.yaml").read_text()
+    place.deploy()
+    place.project.declare(learner={"rounds": 20_000, "early_stopping": None})
+    try:
+        before = place.auth_string
+        run = place.start()
+        until(lambda: place.run(run)["state"]["type"] == "RUNNING", 60)
+        place.command(
+            "from deployments.entry import show_secret; show_secret(Screen(as_json=True), rotate=True)"
+        )
+        assert place.auth_string != before
+        refused = urllib.request.Request(f"{place.api}/health", headers=auth_header(before))
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(refused, timeout=30)
+        assert place.end_of(run, 240) == "COMPLETED"
+    finally:
+        (place.project.folder / "project.yaml").write_text(declared)
+    worker = status(place.settings)[2]
+    assert worker.healthy
+
+    later = place.start()
+
+    assert place.end_of(later) == "COMPLETED"
+    assert status(place.settings)[2].pid == worker.pid
+    place.deploy()
 
 
 def test_down_tells_the_server_of_the_runs_it_ends(place: Place) -> None:

@@ -21,12 +21,12 @@ from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter
 from prefect.events.worker import EventsWorker
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments import notifications
 from nightshift.errors import RequestError
 from nightshift.report.news import KINDS
 from tasks.events import announce, emit
+from tests.conftest import speaking_to
 from tests.nightshift.report.story import night
 
 NIGHT = datetime(2013, 9, 1, tzinfo=UTC)
@@ -77,7 +77,7 @@ def sink() -> Iterator[Sink]:
 @pytest.fixture
 def api(prefect_api: str) -> Iterator[None]:
     """This process speaks to the session's Prefect server; what it installs there is removed."""
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with speaking_to(prefect_api):
         yield
         notifications.remove()
         EventsWorker.drain_all()

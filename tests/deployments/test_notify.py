@@ -11,13 +11,12 @@ from uuid import uuid4
 
 import pytest
 from prefect.blocks.webhook import Webhook
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.notify import notify
 from deployments.screen import Screen
 from nightshift.errors import RequestError
 from nightshift.report.news import KINDS
-from tests.conftest import ROOT, cli_environment
+from tests.conftest import ROOT, cli_environment, speaking_to
 
 
 def run(prefect_api: str, *calls: str) -> list[dict[str, Any]]:
@@ -37,7 +36,7 @@ def run(prefect_api: str, *calls: str) -> list[dict[str, Any]]:
 
 def test_it_installs_lists_and_removes(home: Path, prefect_api: str) -> None:
     name = f"team-{uuid4().hex[:8]}"
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with speaking_to(prefect_api):
         Webhook(url="http://127.0.0.1:9/").save(name)
 
     block = f"'webhook/{name}'"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -24,8 +26,10 @@ import pytest
 from filelock import FileLock
 
 from deployments.stack import Service, control, down, ensure_prefect, process, record, status, up
+from deployments.stack.access import USER, Access
 from nightshift.errors import OutsideError, TransientError
 from nightshift.settings import Settings
+from tests.conftest import auth_header
 
 # The tests that need servers share two: let one worker have them all.
 
@@ -81,7 +85,9 @@ def pids(services: list[Service]) -> dict[str, int | None]:
     return {service.name: service.pid for service in services}
 
 
-def get(url: str, **headers: str) -> tuple[int, str]:
+def get(url: str, settings: Settings, **headers: str) -> tuple[int, str]:
+    """What a server of this home answers to somebody who knows its secret."""
+    headers |= auth_header(f"{USER}:{Access(settings.home_path).secret()}")
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
             return answer.status, answer.read().decode()
@@ -210,7 +216,7 @@ def test_the_worker_knows_its_home_wherever_its_runs_start(stack: Settings) -> N
     assert environment["NIGHTSHIFT_HOME"] == str(stack.home_path)
     assert Path(environment["NIGHTSHIFT_PROJECTS"]).is_absolute()
     assert environment["PREFECT_API_URL"] == ensure_prefect(stack)
-    pool = json.loads(get(f"{ensure_prefect(stack)}/work_pools/nightshift")[1])
+    pool = json.loads(get(f"{ensure_prefect(stack)}/work_pools/nightshift", stack)[1])
     assert pool["type"] == "process"
     assert pool["base_job_template"]["variables"]["properties"] == {}
     assert Path(pool["base_job_template"]["job_configuration"]["working_dir"]).is_absolute()
@@ -221,19 +227,20 @@ def test_prefect_lives_under_the_home_alone(stack: Settings) -> None:
     url = ensure_prefect(stack)
     own = stack.home_path / "prefect"
 
-    now = json.loads(get(f"{url}/admin/settings")[1])
+    now = json.loads(get(f"{url}/admin/settings", stack)[1])
 
     assert now["home"] == str(own)
     assert (own / "prefect.db").stat().st_size > 0
     assert own.stat().st_mode & 0o077 == 0
     assert now["server"]["memo_store_path"] == str(own / "memo_store.toml")
     assert now["server"]["ui"]["static_directory"] == str(own / "ui")
-    assert now["server"]["ui"]["api_url"] == url
+    # Of the page's own origin, whatever name or port it was opened by.
+    assert now["server"]["ui"]["api_url"] == "/api"
     assert now["server"]["concurrency"]["lease_storage"].endswith("filesystem")
     assert now["server"]["services"]["scheduler"]["enabled"] is True
     assert now["server"]["analytics_enabled"] is False
     assert now["api"]["url"] is None
-    assert get(f"{status(stack)[0].page}/", Accept="text/html")[0] == 200
+    assert get(f"{status(stack)[0].page}/", stack, Accept="text/html")[0] == 200
     log = (stack.home_path / "logs" / "prefect.log").read_text()
     assert not re.search("warning|error|traceback", log, re.IGNORECASE)
 
@@ -248,12 +255,157 @@ def test_mlflow_shows_what_an_embedded_client_wrote(stack: Settings) -> None:
     client.log_text(run.info.run_id, "gain of dep_hour: 0.4", "notes/why.txt")
     url = status(stack)[1].url
 
-    listed = get(f"{url}/ajax-api/2.0/mlflow/artifacts/list?run_id={run.info.run_id}&path=notes")
-    shown = get(f"{url}/get-artifact?run_id={run.info.run_id}&path=notes/why.txt")
+    listed = get(f"{url}/ajax-api/2.0/mlflow/artifacts/list?run_id={run.info.run_id}&path=notes", stack)
+    shown = get(f"{url}/get-artifact?run_id={run.info.run_id}&path=notes/why.txt", stack)
 
     assert [each["path"] for each in json.loads(listed[1])["files"]] == ["notes/why.txt"]
     assert shown == (200, "gain of dep_hour: 0.4")
     assert (location / run.info.run_id / "artifacts" / "notes" / "why.txt").exists()
+
+
+def raw(port: int, *lines: str) -> int:
+    """The status of the answer to a request that no client would send; 0 where the server just hangs up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\nConnection: close\r\n\r\n").encode())
+        words = connection.makefile("rb").readline().split()
+    return int(words[1]) if words else 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 1])
+def test_neither_server_answers_without_the_secret(stack: Settings, number: int) -> None:
+    page, port = status(stack)[number].page, record.read(stack.home_path)[("prefect", "mlflow")[number]].port
+    secret = f"{USER}:{Access(stack.home_path).secret()}"
+    shown = f"Authorization: {auth_header(secret)['Authorization']}"
+    own = f"Host: 127.0.0.1:{port}"
+    for path in (
+        "/", "/api/health", "/api/ready", "/api/admin/settings", "/ui-settings", "/docs", "/openapi.json", "/metrics",
+        "/health", "/version", "/static-files/x", "/graphql", "/api/2.0/mlflow/experiments/search",
+    ):  # fmt: skip
+        assert raw(port, f"GET {path} HTTP/1.1", own) == 401
+        assert raw(port, f"GET {path} HTTP/1.1", own, shown.replace("Basic ", "Basic x")) == 401
+        assert raw(port, f"POST {path} HTTP/1.1", own, "Content-Length: 0") == 401
+    assert raw(port, "GET /nightshift/login HTTP/1.1", own) == 200
+    assert get(f"{page}/", stack)[0] == 200
+
+    # What is asked by another name is refused, whoever asks.
+    for host in ("evil.com", f"evil.com:{port}", "127.0.0.1.evil.com", "10.0.0.1", "localhost."):
+        assert raw(port, "GET / HTTP/1.1", f"Host: {host}", shown) == 403
+    assert raw(port, "GET / HTTP/1.1", own, shown) == 200
+    assert raw(port, "GET / HTTP/1.1", own, "Host: evil.com", shown) in (400, 403)
+    assert raw(port, "GET / HTTP/1.1", "Host: evil.com", own, shown) in (400, 403)
+    assert raw(port, "GET / HTTP/1.1", shown) in (400, 403)
+    assert raw(port, "GET / HTTP/1.0", shown) in (400, 403)
+    assert raw(port, f"GET http://evil.com:{port}/ HTTP/1.1", "Host: evil.com", shown) == 403
+    assert raw(port, f"GET http://127.0.0.1:{port}/api/health HTTP/1.1", own) == 401
+    # Nor is a proxy believed that anybody could be.
+    assert raw(port, "GET / HTTP/1.1", "Host: evil.com", "X-Forwarded-Host: 127.0.0.1", shown) == 403
+    assert raw(port, "GET / HTTP/1.1", own, "X-Forwarded-For: 127.0.0.1", "Forwarded: host=127.0.0.1") == 401
+    assert raw(port, "GET / HTTP/1.1", own, shown, "Origin: http://evil.com") == 403
+    socket_lines = (
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    )
+    for more in (
+        ["Origin: http://evil.com", shown],
+        ["Origin: null", shown],
+        [f"Origin: http://{own[6:]}"],
+        [],
+    ):
+        lines = ["GET /api/events/in HTTP/1.1", own, *socket_lines, *more]
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(("\r\n".join(lines) + "\r\nConnection: Upgrade\r\n\r\n").encode())
+            assert connection.makefile("rb").readline().split()[1] in (b"403", b"401")
+
+
+@pytest.mark.slow
+def test_what_lets_somebody_in_is_written_nowhere_else_and_on_no_command_line(stack: Settings) -> None:
+    access = Access(stack.home_path)
+    login = access.logins.issue("browser")
+    page = status(stack)[0].page
+    urllib.request.urlopen(
+        urllib.request.Request(f"{page}/nightshift/login", headers={"Accept": "text/html"})
+    ).close()
+    # Answered with a redirect to the page, which is then refused to a client without cookies.
+    entered = get_anonymous(f"{page}/nightshift/login?token={login}", Accept="text/html")
+    worker = psutil.Process(status(stack)[2].pid).environ()["PREFECT_API_AUTH_STRING"].partition(":")[2]
+    secret = access.secret()
+    assert entered == 401
+    assert not access.logins.use(login)
+    assert access.admits(worker)
+    assert worker != secret
+
+    told = subprocess.run(
+        [sys.executable, "-m", "deployments.cli", "up", "--json"],
+        cwd=ROOT, env={**os.environ, "NIGHTSHIFT_HOME": str(stack.home)},
+        capture_output=True, text=True, timeout=100, check=True,
+    )  # fmt: skip
+    written = [
+        path.read_text(errors="replace")
+        for path in (record.path(stack.home_path), *(stack.home_path / "logs").iterdir())
+    ]
+    lines = [" ".join(each.cmdline()) for each in trees(stack)]
+    for text in (told.stdout, told.stderr, *written, *lines):
+        assert not {word for word in (secret or "?", worker, login, "token=") if word in text}
+    for each in trees(stack):
+        assert secret not in " ".join(each.environ().values())
+
+
+def get_anonymous(url: str, **headers: str) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.mark.slow
+def test_a_server_that_asks_for_no_secret_is_not_taken_for_one(stack: Settings) -> None:
+    known = record.read(stack.home_path)["prefect"]
+    assert status(stack)[0].healthy
+    record.write(stack.home_path, "prefect", replace(known, is_guarded=False))  # as an older version wrote it
+    try:
+        assert not status(stack)[0].healthy
+    finally:
+        record.write(stack.home_path, "prefect", known)
+
+
+@pytest.mark.slow
+def test_the_workers_own_page_can_be_read_only(stack: Settings) -> None:
+    port = record.read(stack.home_path)["worker"].port
+
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/openapi.json", timeout=10) as answer:
+        offered = json.load(answer)["paths"]
+
+    assert {path: set(methods) for path, methods in offered.items()} == {"/health": {"get"}}
+    for method in ("POST", "PUT", "DELETE"):
+        assert raw(port, f"{method} /health HTTP/1.1", f"Host: 127.0.0.1:{port}") == 405
+
+
+@pytest.mark.slow
+def test_other_programs_come_in_by_the_variables_that_are_printed(stack: Settings) -> None:
+    code = """
+import mlflow, prefect
+from prefect.client.orchestration import get_client
+with get_client(sync_client=True) as client:
+    print(client.read_work_pool("nightshift").name)
+client = mlflow.MlflowClient()
+run = client.create_run(client.create_experiment("mine", artifact_location="mlflow-artifacts:/mine"))
+client.log_text(run.info.run_id, "uploaded", "a.txt")
+print(mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/a.txt"))
+"""
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))
+    }
+    line = f'eval "$({sys.executable} -m deployments.cli env)" && {sys.executable} -c {shlex.quote(code)}'
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=ROOT, env={**clean, "NIGHTSHIFT_HOME": str(stack.home)},
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == ["nightshift", "uploaded"]
 
 
 @pytest.mark.slow
@@ -261,7 +413,7 @@ def test_mlflow_shows_what_an_embedded_client_wrote(stack: Settings) -> None:
 def test_mlflow_answers_to_loopback_names_only(stack: Settings, host: str, code: int) -> None:
     url = status(stack)[1].url
 
-    answer = get(f"{url}/ajax-api/2.0/mlflow/experiments/get?experiment_id=0", Host=f"{host}:5000")
+    answer = get(f"{url}/ajax-api/2.0/mlflow/experiments/get?experiment_id=0", stack, Host=f"{host}:5000")
 
     assert answer[0] == code
 

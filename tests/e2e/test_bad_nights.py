@@ -18,13 +18,20 @@ import pytest
 from deltalake import DeltaTable
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments import notifications
 from deployments.stack import down
 from nightshift.locks import only_one
 from nightshift.settings import Settings
-from tests.conftest import MakeProject, RunCli, SmallProject, cli_command, cli_environment, declare_project
+from tests.conftest import (
+    MakeProject,
+    RunCli,
+    SmallProject,
+    cli_command,
+    cli_environment,
+    declare_project,
+    speaking_to,
+)
 from tests.deployments.test_deploy import Place, until, write_prefect_yaml
 from tests.e2e.conftest import kept_state, variables
 from tests.e2e.test_bad_input import assert_one_clear_error
@@ -295,7 +302,7 @@ def refused_calls(api: str, since: datetime) -> list[str]:
         "event": {"name": ["prefect.automation.action.failed"]},
         "occurred": {"since": since.isoformat()},
     }
-    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+    with speaking_to(api), get_client(sync_client=True) as client:
         found = client.request("POST", "/events/filter", json={"filter": wanted}).json()["events"]
     return [one["resource"]["prefect.resource.name"] for one in found]
 
@@ -305,7 +312,7 @@ def test_an_endpoint_that_is_down_keeps_no_night_from_being_done(
     nights: SmallProject, run_cli: RunCli, prefect_api: str
 ) -> None:
     began, rows = datetime.now(UTC), nights.rows()
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with speaking_to(prefect_api):
         Webhook(url="http://127.0.0.1:9/").save("nobody-answers", overwrite=True)
         notifications.install("webhook/nobody-answers")
     try:
@@ -316,7 +323,7 @@ def test_an_endpoint_that_is_down_keeps_no_night_from_being_done(
         told = {f"nightshift notify webhook/nobody-answers: {kind}" for kind in ("data-refused", "recovered")}
         until(lambda: told <= set(refused_calls(prefect_api, began)), 60)
     finally:
-        with temporary_settings({PREFECT_API_URL: prefect_api}):
+        with speaking_to(prefect_api):
             notifications.remove("webhook/nobody-answers")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import MakeProject, RunCli, cli_command, cli_environment
+from tests.conftest import MakeProject, RunCli, auth_header, cli_command, cli_environment
 from tests.flows.test_story import ask
 
 LEARNER = {
@@ -26,7 +26,7 @@ DUE = "2024-03-01T00:30:00Z"
 
 def post(api: str, place: str, **body: Any) -> dict[str, Any]:
     request = urllib.request.Request(
-        f"{api}/{place}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        f"{api}/{place}", json.dumps(body).encode(), {"Content-Type": "application/json", **auth_header()}
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return dict(json.load(answer))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import urllib.request
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, MakeProject, RunCli, small_rows
+from tests.conftest import MakeProject, RunCli, auth_header, cli_environment, small_rows
 
 VERSION_KEYS = {"version", "metrics", "data_version", "as_of", "commit", "model_sha256", "run_id", "reasons"}
 UNCHANGED = ("ingest", "validate", "train", "evaluate")
@@ -20,7 +19,9 @@ UNCHANGED = ("ingest", "validate", "train", "evaluate")
 
 def ask(api: str, place: str, **body: Any) -> list[dict[str, Any]]:
     request = urllib.request.Request(
-        f"{api}/{place}/filter", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        f"{api}/{place}/filter",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", **auth_header()},
     )
     with urllib.request.urlopen(request, timeout=20) as answer:
         found: list[dict[str, Any]] = json.load(answer)
@@ -126,11 +127,9 @@ print(json.dumps(calls))
 
 
 def test_only_errors_that_may_pass_are_tried_again(home: Path, prefect_api: str) -> None:
-    environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "PREFECT_API_URL": prefect_api, "PREFECT_HOME": str(home / "prefect"),
-    }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", RETRIES], cwd=home, env=environment,
+        [sys.executable, "-c", RETRIES], cwd=home,
+        env=cli_environment(prefect_api, {"PREFECT_HOME": str(home / "prefect")}),
         capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -15,17 +15,17 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from nightshift.report.data import ReportData
 from tasks.publish import publish_monitoring
+from tests.conftest import speaking_to
 from tests.nightshift.report.story import night, signal, story
 
 
 @pytest.fixture
 def api(prefect_api: str) -> Iterator[None]:
     """This process speaks to the session's Prefect server."""
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with speaking_to(prefect_api):
         yield
 
 

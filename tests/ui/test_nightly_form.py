@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -23,14 +20,14 @@ import pyarrow.compute as pc
 import pytest
 import yaml
 
-from tests.conftest import ROOT, MakeProject, SmallProject
+from tests.conftest import ROOT, MakeProject, SmallProject, auth_header
+from tests.ui.conftest import confined, nightshift
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 pytestmark = [pytest.mark.ui, pytest.mark.timeout(900)]
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SPLIT = {"train": "14d", "validate": "3d", "holdout": "3d"}
 FIRST, NIGHT = "2024-02-17", "2024-02-24"
 CHOSEN = "late-orders"
@@ -48,27 +45,17 @@ class Stack:
 
     folder: Path
     page: str
+    auth_string: str
 
     def ask(self, place: str, body: dict[str, Any] | None = None) -> Any:
         """What the server's API answers, without the browser."""
         request = urllib.request.Request(
             f"{self.page}/api/{place}",
             None if body is None else json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
+            {"Content-Type": "application/json", **auth_header(self.auth_string)},
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
-
-
-def nightshift(folder: Path, *words: str) -> dict[str, Any]:
-    """The JSON of a command that a user gives in this folder."""
-    done = subprocess.run(
-        [sys.executable, "-m", "deployments.cli", *words, "--json"],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, timeout=400, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done
-    return dict(json.loads(done.stdout))
 
 
 def write_prefect_yaml(folder: Path) -> None:
@@ -119,7 +106,8 @@ def stack(home: Path, projects: dict[str, SmallProject]) -> Iterator[Stack]:
         started = nightshift(home.parent, "up")
         nightshift(home.parent, "deploy")
         assert processes_of(home), "what is left afterwards would not be seen"
-        yield Stack(home.parent, started["services"]["prefect"]["page"])
+        shown = nightshift(home.parent, "env")["variables"]["PREFECT_API_AUTH_STRING"]
+        yield Stack(home.parent, started["services"]["prefect"]["page"], shown)
     finally:
         nightshift(home.parent, "down")
         deadline = time.monotonic() + GONE_SECONDS
@@ -129,33 +117,19 @@ def stack(home: Path, projects: dict[str, SmallProject]) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def page(stack: Stack, tmp_path: Path) -> Iterator[Page]:
-    """A page of the browser that Debian ships, which may ask this machine and nobody else."""
-    from playwright.sync_api import Route, sync_playwright
-
-    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert browser_path, f"none of {', '.join(BROWSERS)} is on PATH; as root: apt-get install chromium"
-    elsewhere: list[str] = []
-
-    def refuse(route: Route) -> None:
-        elsewhere.append(route.request.url)
-        route.abort()
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path, args=["--no-sandbox"], headless=True
-        )
-        # The forms' date fields begin in the browser's own time zone.
-        tab = browser.new_page(viewport=VIEW, timezone_id="UTC")
-        try:
-            tab.set_default_timeout(PATIENCE_MS)
-            tab.route(re.compile(r"^https?://(?!127\.0\.0\.1[:/])"), refuse)
+def page(stack: Stack, chromium: Browser, tmp_path: Path) -> Iterator[Page]:
+    """A page of a browser that was logged in, which may ask this machine and nobody else."""
+    # The forms' date fields begin in the browser's own time zone.
+    tab = chromium.new_page(viewport=VIEW, timezone_id="UTC")
+    try:
+        tab.set_default_timeout(PATIENCE_MS)
+        with confined(tab):
+            tab.goto(nightshift(stack.folder, "open", "--no-browser")["address"])
             yield tab
-        finally:
-            # What a person would look at first if the test failed.
-            tab.screenshot(path=tmp_path / "last.png")
-            browser.close()
-    assert elsewhere == []
+    finally:
+        # What a person would look at first if the test failed.
+        tab.screenshot(path=tmp_path / "last.png")
+        tab.context.close()
 
 
 def open_form(page: Page, stack: Stack, deployment: str) -> None:
