@@ -233,6 +233,8 @@ def show_version(screen: Screen, version: ModelVersion, *, is_new: bool) -> None
         screen.say(line)
     fate = "is champion" if "champion" in version.aliases else "is not champion"
     screen.say(f"Version {version.version} {fate}: {'; '.join(version.reasons)}.")
+    if version.waits and "champion" not in version.aliases:
+        screen.say(f"To make it champion: {version.how_to_promote}")
 
 
 def _training_lines(version: ModelVersion) -> list[str]:

@@ -117,7 +117,9 @@ def _show_night(screen: Screen, run: NightRun) -> None:
             f"predicted {scored.rows_scored:,} rows of {scored.window} with version {scored.model_version}"
         )
     if run.trained is not None:
-        fate = "is champion" if night.promoted else "was not promoted"
+        fate = (
+            "is champion" if night.promoted else "waits for a person" if night.waits else "was not promoted"
+        )
         screen.say(f"trained version {run.trained.version}, which {fate}: {'; '.join(run.trained.reasons)}")
     screen.say(f"[bold]{night.decision.action}[/]: {' '.join(night.decision.reasons)}\n")
 

@@ -49,6 +49,7 @@ def version_report(version: ModelVersion) -> dict[str, Any]:
         "cost": _cost(version.cost),
         "run_id": version.run_id,
         "promoted": version.promoted,
+        "waits": version.waits,
         "reasons": list(version.reasons),
     }
 
@@ -171,6 +172,7 @@ def night_report(run: NightRun) -> dict[str, Any]:
         "champion": night.champion,
         "trained": night.trained,
         "promoted": night.promoted,
+        "waits": night.waits,
         "steps": _steps(run),
         "realised": _performance(run.realised),
         "estimated": _performance(run.estimated),

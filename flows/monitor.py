@@ -32,7 +32,7 @@ def monitor(project: ProjectName, as_of: datetime | None = None) -> MonitorRun:
     """
     spec, now, settings = declared(project), as_of_run(as_of), Settings()
     with only_one("monitor", project, settings):
-        opening, model = open_night(spec, now), standing(spec)
+        opening, model = open_night(spec, now), standing(spec, as_of and now)
         windows = opening.windows
         rows = fingerprint_of(spec, windows.whole, settings)
         staged = ingest(spec, windows.whole, mark=rows)

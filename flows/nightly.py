@@ -21,7 +21,7 @@ from tasks.ingest import ingest
 from tasks.monitor import monitor
 from tasks.night import close, due, fail, open_night
 from tasks.policy import as_it_is
-from tasks.score import score_night, standing
+from tasks.score import score_night, standing, standing_before
 from tasks.validate import validate
 
 
@@ -65,7 +65,7 @@ def do_night(spec: Project, as_of: datetime, moment: datetime | None = None) -> 
 
 
 def _steps(spec: Project, opening: Opening) -> NightRun:
-    settings, windows, model = Settings(), opening.windows, standing(spec, opening.windows.as_of)
+    settings, windows, model = Settings(), opening.windows, standing_before(spec, as_it_is(opening))
     rows = fingerprint_of(spec, windows.whole, settings)
     staged = ingest(spec, windows.whole, mark=rows)
     mark = digest(rows, spec.spec_hash, windows.as_of, settings.store_uri)
@@ -75,5 +75,5 @@ def _steps(spec: Project, opening: Opening) -> NightRun:
     monitored = as_it_is(monitor(spec, accepted, as_it_is(opening), model))
     decision = decide(spec, as_it_is(opening), model, monitored)
     trained = train_as_of(spec, windows.as_of) if decision.action == "retrain" else None
-    first = scored or score_night(spec, accepted, windows, standing(spec))
+    first = scored or score_night(spec, accepted, windows, standing(spec, windows.as_of))
     return close(spec, as_it_is(opening), monitored, decision, trained, first)

@@ -35,12 +35,13 @@ def predict(
         start: first event time of the window; by default a day before its end.
         end: end of the window, itself not in it; by default as-of.
         as_of: the moment the run pretends is now: labels known later are not seen; by default the last full hour.
-        version: a version's number or alias; by default the champion.
+        version: a version's number or alias; by default the champion, or with as-of the newest promoted version that
+            was trained as of then or before.
     """
     spec, now, settings = declared(project), as_of_run(as_of), Settings()
     window = window_between(start, end, now)
     with only_one("predict", project, settings):
-        model = champion(spec, version)
+        model = champion(spec, version, as_of and now)
         rows = fingerprint_of(spec, window, settings)
         staged = ingest(spec, window, mark=rows)
         accepted = validate(spec, staged, now, mark=digest(rows, spec.spec_hash, now, settings.store_uri))

@@ -119,6 +119,7 @@ class Night(Record):
         champion: the version that stood when the night began; None before the first.
         trained: the version trained this night, if one was.
         promoted: whether that became champion.
+        waits: whether that waits for a person, because it could not be compared with the champion.
         finished_at: the real clock's time, UTC.
     """
 
@@ -130,6 +131,7 @@ class Night(Record):
     champion: int | None = None
     trained: int | None = None
     promoted: bool = False
+    waits: bool = False
     error: str = ""
     run_id: str = ""
     seconds: float = 0.0

@@ -152,7 +152,9 @@ class ModelVersion(HowTrained):
         learnt_until: end of the event times whose labels had a part in the live model; None in records of old.
         evaluated_until: the same of the evaluated model.
         evaluated_sha256: of the evaluated model; the live one's unless a refitted model went live.
+        promoted: it was made champion, by the gate or by a person.
         refit: how the refit went, if the project asks for it.
+        waits: no gate could tell whether it may be champion: a person has to.
     """
 
     project: str
@@ -177,8 +179,14 @@ class ModelVersion(HowTrained):
     evaluated_until: datetime | None = None
     evaluated_sha256: str = ""
     refit: Refit | None = None
+    waits: bool = False
 
     @property
     def is_refitted(self) -> bool:
         """Whether a refitted model is live, with the evaluated one kept beside it."""
         return self.refit is not None and self.refit.goes_live
+
+    @property
+    def how_to_promote(self) -> str:
+        """The command that makes it champion."""
+        return f"nightshift promote {self.project} {self.version} --by WHO --reason WHY"

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 
 from nightshift.evaluation.compare import Comparison
-from nightshift.trained import Evaluation
+from nightshift.records import format_time
+from nightshift.trained import Evaluation, ModelVersion
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """What to do with a candidate, and why, in words a person reads."""
+    """What to do with a candidate, and why, in words a person reads.
+
+    Attributes:
+        waits: nothing can be told by comparison, so that a person has to say it.
+    """
 
     promote: bool
     reasons: tuple[str, ...]
+    waits: bool = False
 
 
-def decide(evaluation: Evaluation, champion_version: int | None, comparison: Comparison | None) -> Promotion:
+def decide(
+    evaluation: Evaluation,
+    champion_version: int | None,
+    comparison: Comparison | None,
+    obstacle: str = "",
+) -> Promotion:
     """Promote the first version, and any later one that is not worse than the champion by more than noise.
 
+    Where the two cannot be compared, the champion stays, and the candidate waits for a person: a gate that cannot see
+    is closed.
+
     Args:
-        comparison: the candidate beside the champion on the same rows; None when the champion cannot score them.
+        comparison: the candidate beside the champion on the same rows; None when that could not be.
+        obstacle: why it could not be, in one sentence.
     """
     name = evaluation.metric
     if champion_version is None:
@@ -29,18 +45,33 @@ def decide(evaluation: Evaluation, champion_version: int | None, comparison: Com
             True, (f"first version: holdout {name} {_shown(evaluation.metrics['holdout'].get(name))}",)
         )
     if comparison is None:
-        return Promotion(
-            True, (f"the champion, version {champion_version}, cannot score this dataset any more",)
-        )
+        return _waiting(obstacle)
     paired = comparison.paired
     if math.isnan(paired.ours):
-        return Promotion(False, (f"{name} is undefined on this holdout",))
+        return _waiting(f"{name} is undefined on this holdout")
     if math.isnan(paired.theirs):
-        return Promotion(True, (f"{name} of the champion is undefined on this holdout",))
+        return _waiting(f"{name} of the champion, version {champion_version}, is undefined on this holdout")
     tolerated = 0.0 if math.isnan(paired.noise) else paired.noise
     is_not_worse = paired.gain >= -tolerated
     verdict = "worse" if not is_not_worse else "better" if paired.gain > tolerated else "not worse"
     return Promotion(is_not_worse, (f"{verdict}: {_compared(name, champion_version, comparison)}",))
+
+
+def cannot_score(champion_version: int, fault: str) -> str:
+    """The obstacle of a champion that the rows do not fit any more."""
+    return f"the champion, version {champion_version}, cannot score the holdout: {fault}"
+
+
+def is_older(champion: ModelVersion, as_of: datetime) -> str:
+    """The obstacle of a training as of a moment before the champion's: what both can be compared on says nothing."""
+    return (
+        f"it is as of {format_time(as_of)}, and the champion, version {champion.version}, as of "
+        f"{format_time(champion.as_of)}: a training of an earlier day never takes its place by itself"
+    )
+
+
+def _waiting(obstacle: str) -> Promotion:
+    return Promotion(False, (f"{obstacle}; it waits for a person",), waits=True)
 
 
 def _compared(name: str, champion_version: int, comparison: Comparison) -> str:

@@ -13,16 +13,18 @@ from nightshift.errors import DataRefusedError
 from nightshift.evaluation.compare import Comparison, compare, fair_rival
 from nightshift.evaluation.restore import restore
 from nightshift.learners.train import MODEL
+from nightshift.locks import only_one
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from nightshift.trained import ModelVersion
 from registry.origin import with_origin
-from registry.promotion import Promotion, decide
+from registry.promote import ACTIVITY, PROMOTING, Move, carry_out, finish
+from registry.promotion import Promotion, cannot_score, decide, is_older
 from registry.run import MODEL_ARTIFACT, log_run, plain_tags
 from registry.served import CHAMPION, served
 from registry.submission import Submission
 from registry.tracking import mlflow_faults
-from registry.versions import MARK, PREVIOUS, RECORD, SETTLED, Versions
+from registry.versions import MARK, RECORD, SETTLED, Versions
 
 logger = logging.getLogger(__name__)
 
@@ -36,33 +38,45 @@ class Registration:
     plots: tuple[Path, ...]
 
 
-def register(submission: Submission, settings: Settings) -> Registration:
+def register(submission: Submission, settings: Settings, by: str = "train") -> Registration:
     """Make a version of a candidate and promote it when it is not worse than the champion. Doing it twice does it once.
+
+    Args:
+        by: the flow that asks for it, for the audit.
 
     Raises:
         OutsideError: MLflow or its storage failed; run it again, it goes on where it was.
     """
-    versions = Versions.of(submission.project.name, settings)
-    with mlflow_faults(settings):
+    name = submission.project.name
+    versions = Versions.of(name, settings)
+    finish(versions)
+    # Held from the comparison on: the champion that the candidate is compared with is the one that gives way.
+    with only_one(ACTIVITY, name, settings), mlflow_faults(settings):
         known = _find(versions, submission.mark)
         if known is not None:
-            _settle(versions, known)
+            _settle(versions, known, by)
             logger.info("register: version %d was registered before", known.version)
             return Registration(versions.chosen(str(known.version)), False, ())
         started = time.perf_counter()
         candidate = with_origin(submission.candidate, settings)
         restore(submission.project, candidate, submission.snapshot, settings)
         decision = _compare(submission, versions, settings)
-        version, plots = _create(submission, decision, versions, settings)
-        _settle(versions, version)
+        version, plots = _create(submission, decision, by, versions, settings)
+        _settle(versions, version, by)
         logger.info(
             "register: version %d %s: %s, in %.1f s",
-            version.version, "is champion" if decision.promote else "is kept, not promoted",
+            version.version, _fate(decision),
             "; ".join(decision.reasons), time.perf_counter() - started,
         )  # fmt: skip
         if versions.champion() is not None:
-            served(submission.project.name, CHAMPION, settings)  # so that predicting need not ask MLflow
+            served(name, CHAMPION, settings)  # so that predicting need not ask MLflow
         return Registration(versions.chosen(str(version.version)), True, plots)
+
+
+def _fate(decision: Promotion) -> str:
+    if decision.promote:
+        return "is champion"
+    return "waits for a person" if decision.waits else "is kept, not promoted"
 
 
 def _find(versions: Versions, mark: str) -> ModelVersion | None:
@@ -78,19 +92,23 @@ def _compare(submission: Submission, versions: Versions, settings: Settings) -> 
     if champion is None:
         return decide(submission.evaluation, None, None)
     project, candidate, snapshot = submission.project, submission.candidate, submission.snapshot
+    if snapshot.as_of < champion.as_of:
+        return decide(submission.evaluation, champion.version, None, is_older(champion, snapshot.as_of))
     rival = fair_rival(project, candidate, champion, project.split_before(snapshot.as_of).holdout.start)
     ours = Scorer.load(Path(candidate.path) / MODEL)
     comparison: Comparison | None = None
+    obstacle = ""
     try:
         theirs = versions.evaluated_scorer(champion) if rival.is_evaluated else versions.scorer(champion)
         comparison = compare(project, ours, theirs, rival, snapshot, settings)
     except DataRefusedError as error:
-        logger.warning("register: the champion cannot score the holdout: %s", error.what)
-    return decide(submission.evaluation, champion.version, comparison)
+        obstacle = cannot_score(champion.version, error.what)
+        logger.warning("register: %s", obstacle)
+    return decide(submission.evaluation, champion.version, comparison, obstacle)
 
 
 def _create(
-    submission: Submission, decision: Promotion, versions: Versions, settings: Settings
+    submission: Submission, decision: Promotion, by: str, versions: Versions, settings: Settings
 ) -> tuple[ModelVersion, tuple[Path, ...]]:
     client, project = versions.client, submission.project
     record, plots = log_run(submission, decision, client, settings)
@@ -101,25 +119,31 @@ def _create(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+    # The version carries from its first moment on what is meant with it.
+    meant = {PROMOTING: _move(versions, record, by).model_dump_json()} if decision.promote else {}
     made = client.create_model_version(
         project.name,
         f"runs:/{record.run_id}/{MODEL_ARTIFACT}",
         run_id=record.run_id,
-        tags={RECORD: record.model_dump_json(), MARK: submission.mark, **plain_tags(record)},
+        tags={RECORD: record.model_dump_json(), MARK: submission.mark, **plain_tags(record), **meant},
         description="; ".join(decision.reasons),
     )
     client.set_terminated(record.run_id)
     return record.model_copy(update={"version": int(made.version)}), plots
 
 
-def _settle(versions: Versions, version: ModelVersion) -> None:
-    """Move the aliases once; safe to repeat after a kill between any two of its calls."""
+def _settle(versions: Versions, version: ModelVersion, by: str) -> None:
+    """Promote what is to be promoted, once; safe to repeat after a kill between any two of its calls."""
     client, name, number = versions.client, versions.project, str(version.version)
-    if client.get_model_version(name, number).tags.get(SETTLED) == "true":
+    tags = client.get_model_version(name, number).tags
+    if tags.get(SETTLED) == "true":
         return
-    if version.promoted:
-        champion = versions.champion()
-        if champion is not None and champion.version != version.version:
-            client.set_registered_model_alias(name, PREVIOUS, str(champion.version))
-        client.set_registered_model_alias(name, CHAMPION, number)
-    client.set_model_version_tag(name, number, SETTLED, "true")
+    if not version.promoted:
+        client.set_model_version_tag(name, number, SETTLED, "true")
+        return
+    meant = tags.get(PROMOTING)
+    carry_out(versions, version, Move.model_validate_json(meant) if meant else _move(versions, version, by))
+
+
+def _move(versions: Versions, version: ModelVersion, by: str) -> Move:
+    return Move.meant(versions.champion(), by, "; ".join(version.reasons))

@@ -76,6 +76,7 @@ def record_of(submission: Submission, decision: Promotion, run_id: str, settings
         evaluated_until=candidate.learnt_until,
         evaluated_sha256=candidate.model_sha256,
         refit=candidate.refit,
+        waits=decision.waits,
         **{name: getattr(candidate, name) for name in HowTrained.model_fields if name != "cost"},
         cost=candidate.whole_cost,
     )

@@ -7,18 +7,23 @@ then changes the mark, and the registry is asked again.
 
 from __future__ import annotations
 
+import logging
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from nightshift.atomic import replacing
-from nightshift.records import Record
+from nightshift.errors import RequestError
+from nightshift.records import Record, format_time
 from nightshift.settings import Settings
 from nightshift.trained import ModelVersion
 
 if TYPE_CHECKING:
     from registry.versions import Versions
+
+logger = logging.getLogger(__name__)
 
 CHAMPION = "champion"
 
@@ -26,12 +31,15 @@ CHAMPION = "champion"
 class Served(Record):
     """A model version and the local folders with its model and with what monitoring measures it against.
 
-    `monitoring` is None of a version that was made without.
+    Attributes:
+        monitoring: None of a version that was made without.
+        note: why this is not the champion, where that was asked for; a sentence.
     """
 
     version: ModelVersion
     folder: str
     monitoring: str | None = None
+    note: str = ""
 
 
 class _Remembered(Record):
@@ -39,13 +47,22 @@ class _Remembered(Record):
     served: Served
 
 
-def served(project: str, wanted: str | None, settings: Settings) -> Served:
+def served(project: str, wanted: str | None, settings: Settings, as_of: datetime | None = None) -> Served:
     """The version `wanted` (a number or an alias) of `project`, by default the champion.
 
+    Args:
+        as_of: when none is wanted by name: the newest promoted version that was trained as of then or before.
+
     Raises:
-        RequestError: there is no such version.
+        RequestError: there is no such version, or none was trained so early.
     """
-    if wanted in (None, CHAMPION) and (found := standing(project, settings)) is not None:
+    if wanted is None and as_of is not None:
+        found = standing(project, settings, as_of)
+        if found is None and (champion := standing(project, settings)) is not None:
+            raise _too_early(champion.version, as_of)
+    else:
+        found = standing(project, settings) if wanted in (None, CHAMPION) else None
+    if found is not None:
         return found
     from registry.versions import Versions  # imports MLflow
 
@@ -53,15 +70,45 @@ def served(project: str, wanted: str | None, settings: Settings) -> Served:
     return _served(versions, versions.chosen(wanted))
 
 
-def standing(project: str, settings: Settings) -> Served | None:
-    """The champion of `project`, or None before the first."""
+def standing(
+    project: str, settings: Settings, as_of: datetime | None = None, *, before: bool = False
+) -> Served | None:
+    """The champion of `project`, or None before the first.
+
+    Args:
+        as_of: a moment that a run pretends is now: then the newest promoted version that was trained as of it or
+            before, because a later one has seen what was not known then.
+        before: leave out a version that was trained as of that very moment.
+    """
+    found = _champion(project, settings)
+    if as_of is None or found is None or found.version.as_of < as_of:
+        return found
+    if found.version.as_of == as_of and not before:
+        return found
+    from registry.versions import Versions  # imports MLflow
+
+    versions = Versions.of(project, settings)
+    older = versions.promoted_by(as_of, before=before)
+    if older is None:
+        return None
+    note = (
+        f"Version {older.version} is used, trained as of {format_time(older.as_of)}: the champion, version "
+        f"{found.version.version}, is as of {format_time(found.version.as_of)}, and has seen what came later"
+    )
+    logger.info("champion: %s", note)
+    return _served(versions, older).model_copy(update={"note": note})
+
+
+def _champion(project: str, settings: Settings) -> Served | None:
     mark = _mark(settings)
     remembered = _recall(project, settings) if mark else None
     if remembered is not None and remembered.mark == mark and _is_there(remembered.served):
         return remembered.served
-    from registry.versions import Versions  # imports MLflow
+    from registry.promote import finish  # imports MLflow
+    from registry.versions import Versions
 
     versions = Versions.of(project, settings)
+    finish(versions)
     champion = versions.champion()
     if champion is None:
         return None
@@ -78,6 +125,17 @@ def _served(versions: Versions, version: ModelVersion) -> Served:
         folder=str(versions.folder(version)),
         monitoring=str(versions.monitoring_files(version)) if versions.is_monitored(version) else None,
     )
+
+
+def _too_early(champion: ModelVersion, as_of: datetime) -> RequestError:
+    name = champion.project
+    return RequestError(
+        f"no promoted version of {name!r} was trained as of {format_time(as_of)} or before: the champion, version "
+        f"{champion.version}, is as of {format_time(champion.as_of)}",
+        where=f"project {name}",
+        remedy=f"name the version to use (--version {champion.version}), or train one as of then: "
+        f"nightshift train {name} --as-of {format_time(as_of)}, and promote it",
+    )  # fmt: skip
 
 
 def _is_there(found: Served) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import mlflow.entities.model_registry
@@ -22,6 +23,8 @@ from registry.tracking import local_folder, mlflow_faults, open_client
 PREVIOUS = "previous"
 _PAGE = 200
 RECORD, MARK, SETTLED = "nightshift.record", "nightshift.mark", "nightshift.settled"
+# For people who look at MLflow's pages, and for versions that a person promoted later.
+PROMOTED = "promoted"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,24 @@ class Versions:
     def champion(self) -> ModelVersion | None:
         """The version in production, or None while there is none."""
         return self.by_alias(CHAMPION)
+
+    def promoted_by(self, as_of: datetime, *, before: bool = False) -> ModelVersion | None:
+        """Of all that were ever promoted the newest version that was trained as of `as_of` or before, or None.
+
+        The champion itself comes first, so that one that a person has put back is not passed over.
+
+        Args:
+            before: leave out those that were trained as of that very moment.
+        """
+        champion = self.champion()
+        known = [
+            one
+            for one in self.all()
+            if one.promoted and (one.as_of < as_of or (one.as_of == as_of and not before))
+        ]
+        if champion is not None and any(one.version == champion.version for one in known):
+            return champion
+        return max(known, key=lambda one: (one.as_of, one.version), default=None)
 
     def by_alias(self, alias: str) -> ModelVersion | None:
         """The version that `alias` points to, or None."""
@@ -163,4 +184,5 @@ def _record(found: mlflow.entities.model_registry.ModelVersion, aliases: dict[st
     number = int(found.version)
     record = ModelVersion.model_validate_json(found.tags[RECORD])
     held = tuple(sorted(alias for alias, version in aliases.items() if version == number))
-    return record.model_copy(update={"version": number, "aliases": held})
+    promoted = record.promoted or found.tags.get(PROMOTED) == "true"
+    return record.model_copy(update={"version": number, "aliases": held, "promoted": promoted})

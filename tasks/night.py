@@ -83,6 +83,13 @@ def close(
 ) -> NightRun:
     """Write the night down, tell what is new about it, and show it."""
     version = None if trained is None else trained[0]
+    promoted = version is not None and "champion" in version.aliases
+    waits = version is not None and version.waits and not promoted
+    if version is not None and waits:
+        why = (
+            f"Version {version.version}: {version.reasons[0]}. To make it champion: {version.how_to_promote}"
+        )
+        decision = decision.model_copy(update={"reasons": (*decision.reasons, why)})
     night = Night(
         project=project.name,
         as_of=opening.windows.as_of,
@@ -91,7 +98,8 @@ def close(
         decision=decision,
         champion=monitored.champion,
         trained=None if version is None else version.version,
-        promoted=version is not None and "champion" in version.aliases,
+        promoted=promoted,
+        waits=waits,
         run_id=str(flow_run.get_id() or ""),
         seconds=(datetime.now(UTC) - opening.began_at).total_seconds(),
         finished_at=datetime.now(UTC),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prefect import task
+from prefect.runtime import flow_run
 
 from nightshift.records import Snapshot
 from nightshift.settings import Settings
@@ -21,6 +22,6 @@ def register(
     from registry.register import register as register_version  # MLflow takes a second to import
 
     submission = Submission(project, snapshot, candidate, evaluation)
-    registration = register_version(submission, Settings())
+    registration = register_version(submission, Settings(), by=flow_run.get_flow_name() or "train")
     publish_plots(project, registration.plots)
     return registration.version, registration.is_new

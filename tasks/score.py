@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefect import task
 
+from nightshift.monitoring.nights import Opening
 from nightshift.monitoring.windows import NightWindows
 from nightshift.quality.narrow import narrowed
 from nightshift.records import Arm, Scored, Snapshot
@@ -22,27 +23,30 @@ from tasks.publish import publish_scored
 
 
 @task(name="champion", **step())
-def champion(project: Project, version: str | None) -> Served:
-    """The model version to score with: the champion, unless another is asked for."""
-    return served(project.name, version, Settings())
+def champion(project: Project, version: str | None, as_of: datetime | None = None) -> Served:
+    """The version to score with: the champion, or that of `as_of` where one is given, unless another is asked for."""
+    return served(project.name, version, Settings(), as_of)
 
 
 @task(name="champion", **step())
-def standing(project: Project, night: datetime | None = None) -> Served | None:
-    """The champion, or None before the first.
+def standing(project: Project, as_of: datetime | None = None) -> Served | None:
+    """The champion, or that of `as_of` where one is given; None before the first."""
+    return registry_standing(project.name, Settings(), as_of)
 
-    Args:
-        night: the moment of a night that begins now. A champion that it has made itself, before it was cut short,
-            stands aside for the one before: so the night is done again as it was begun.
+
+@task(name="champion", **step())
+def standing_before(project: Project, opening: Opening) -> Served | None:
+    """The champion that a night begins with: the newest promoted version of an earlier moment.
+
+    A version that the night has made itself, before it was cut short, stands aside for the one before: so the night is
+    done again as it was begun. A night that was missed, and is done later, has the champion where no version is older.
     """
-    settings = Settings()
-    found = registry_standing(project.name, settings)
-    if found is None or night is None or found.version.as_of != night:
+    settings, as_of = Settings(), opening.windows.as_of
+    found = registry_standing(project.name, settings, as_of, before=True)
+    if found is not None or opening.moment is None:
         return found
-    from registry.versions import PREVIOUS, Versions  # imports MLflow
-
-    before = Versions.of(project.name, settings).by_alias(PREVIOUS)
-    return None if before is None else served(project.name, str(before.version), settings)
+    champion = registry_standing(project.name, settings)
+    return None if champion is None or champion.version.as_of == as_of else champion
 
 
 @task(name="score", **cached_step("score", "nightshift.scoring", "nightshift.lake", "nightshift.dataset"))

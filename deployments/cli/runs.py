@@ -123,6 +123,20 @@ def tune(
 
 
 @app.command()
+def promote(
+    project: Project,
+    version: Annotated[str, typer.Argument(help="A version's number or alias; see `nightshift models`.")],
+    by: Annotated[str, typer.Option(help="Who says so; kept in the audit.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit.")],
+    as_json: Json = False,
+) -> None:
+    """Make a version champion on your word, whatever the gate said; the audit keeps who, when and why."""
+    from deployments.promote import promote_version
+
+    promote_version(screen(as_json), project, version, by, reason)
+
+
+@app.command()
 def reproduce(
     project: Project,
     version: Annotated[str, typer.Argument(help="A version's number or alias; see `nightshift models`.")],

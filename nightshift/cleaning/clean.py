@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nightshift.atomic import disk_faults
 from nightshift.checkpoints.keeper import FOLDER as CHECKPOINTS
+from nightshift.lake.audit import AUDIT
 from nightshift.lake.tables import Lake
 from nightshift.lake.vacuum import Freed, tables_of, vacuum
 from nightshift.locks import only_one
@@ -70,7 +71,7 @@ def clean(
         freed = {
             table: vacuum(lake, table, needed if table == "dataset" else (), older_than, dry_run=dry_run)
             for table in tables
-            if needed or table != "dataset"
+            if table != AUDIT and (needed or table != "dataset")
         }
         freed["checkpoints"] = _checkpoints(project, older_than, settings, dry_run=dry_run)
         freed["scratch"] = _scratch(project, older_than, settings, dry_run=dry_run)

@@ -107,7 +107,10 @@ def effect_of(signal: Signal) -> float:
 
 def _first(evidence: Evidence) -> Iterator[Cause]:
     if evidence.champion is None:
-        yield Cause(FIRST, 0, 1.0, "there is no champion yet", at_once=True)
+        says = "there is no champion yet"
+        if evidence.later_champion is not None:
+            says = f"no version was promoted by then: the champion, version {evidence.later_champion}, is of later"
+        yield Cause(FIRST, 0, 1.0, says, at_once=True)
 
 
 def _performance(key: str, rank: int, found: Realised | Estimated | None, policy: Drift) -> Iterator[Cause]:

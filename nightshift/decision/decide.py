@@ -118,10 +118,19 @@ def _asides(evidence: Evidence, policy: Drift, anything: bool) -> Iterator[str]:
     if not anything:
         measured = sum(signal.value is not None for signal in evidence.signals)
         since = evidence.champion_as_of
-        age = "stands" if since is None else f"is {evidence.since(since) / _DAY:.3g} days old"
+        # A night that is done later may look at a version that was trained after it.
+        is_older = since is not None and since <= evidence.as_of
+        age = (
+            f"is {evidence.since(since) / _DAY:.3g} days old" if since is not None and is_older else "stands"
+        )
         yield (
             f"Nothing to do: {len(alarms)} of {measured:,} signals alarm, and version {evidence.champion} {age}"
         )
+    if evidence.lacking:
+        columns = ", ".join(map(repr, evidence.lacking))
+        yield f"Version {evidence.champion} cannot score these rows: they lack {columns}, which it was trained on"
+    if evidence.note:
+        yield evidence.note
     for key, found in (("realised", evidence.realised), ("estimated", evidence.estimated)):
         if found is not None:
             yield from _performance_in_words(key, found, policy)

@@ -31,6 +31,9 @@ class Evidence:
         signals: of the window, with their alarms.
         realised, estimated: performance, where it could be told.
         data_refused: why the window's data cannot be trusted, in one sentence; None when they can.
+        lacking: columns that the champion was trained on and the rows have no more.
+        note: why it is another version than today's champion that is looked at, in one sentence.
+        later_champion: today's champion, when it was trained later and no version stood at as-of.
         moment: the real moment, when the night is a missed one that is done later; as-of in a replay.
     """
 
@@ -43,6 +46,9 @@ class Evidence:
     realised: Realised | None = None
     estimated: Estimated | None = None
     data_refused: str | None = None
+    lacking: tuple[str, ...] = ()
+    note: str = ""
+    later_champion: int | None = None
     moment: datetime | None = None
 
     @property

@@ -46,7 +46,7 @@ def signals_of(of: Comparable, reference: Profile, window: Profile, looked_at: W
     if _is_on(drift, DUPLICATES, by_default=True):
         before = of.trained_window(looked_at.length)
         whole.append(duplicates(*of.repeated(looked_at), *of.repeated(before)))
-    if _is_on(drift, CLASSIFIER, by_default=False):
+    if of.is_whole and _is_on(drift, CLASSIFIER, by_default=False):
         before = of.trained_window(looked_at.length)
         whole.append(domain_classifier(of.encoded(before), of.encoded(looked_at)))
     return (*(_with_floor(one, floors.get(one.name)) for one in whole), *columns)

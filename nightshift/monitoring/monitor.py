@@ -37,6 +37,7 @@ class Monitored:
         champion: the version that was looked at; None before the first.
         signals: all of them, alarms first, then by effect.
         new_labels: rows whose label is known by now and that the champion has not learnt from.
+        lacking: columns that the champion was trained on and the rows have no more: it cannot score them.
         reference, window: what was compared; None when the champion was registered without a profile.
     """
 
@@ -45,6 +46,7 @@ class Monitored:
     realised: Realised | None = None
     estimated: Estimated | None = None
     new_labels: int | None = None
+    lacking: tuple[str, ...] = ()
     reference: Profile | None = field(default=None, repr=False)
     window: Profile | None = field(default=None, repr=False)
 
@@ -72,7 +74,13 @@ def monitor(
             )
         else:
             found = _compared(Comparable(rows, standing, standing.profile, settings), opening)
-        found = replace(found, new_labels=_new_labels(rows, standing, windows.as_of))
+        lacking = tuple(name for name in standing.scorer.encoder.names if name not in rows.schema.names)
+        if lacking:
+            logger.warning(
+                "monitor: version %d cannot score these rows: they lack %s", standing.version.version,
+                ", ".join(map(repr, lacking)),
+            )  # fmt: skip
+        found = replace(found, new_labels=_new_labels(rows, standing, windows.as_of), lacking=lacking)
     seen = _reviewed(project, windows, standing, snapshot, settings)
     performance = _with_alarms(seen.signals, project.drift.false_discovery)
     signals = sorted((*found.signals, *performance), key=lambda signal: not signal.alarm)

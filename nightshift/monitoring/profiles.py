@@ -94,6 +94,11 @@ class Comparable:
                 old.unlink(missing_ok=True)
         return found
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the rows have every column that the standing model was trained on."""
+        return set(self._scorer.encoder.names) <= set(self._rows.schema.names)
+
     def trained_window(self, length: timedelta) -> Window:
         """The newest window of this length that the standing model learnt from, or all of it when that is shorter."""
         return Window(start=max(self._learnt.start, self._learnt.end - length), end=self._learnt.end)

@@ -88,6 +88,8 @@ def _told(kind: Kind, night: Night) -> News:
 def _line(kind: Kind, night: Night) -> str:
     why = reasons(night)
     match kind:
+        case "refused" if night.waits:
+            return " ".join((headline(night), *why[-1:]))  # what to do comes last
         case "recovered":
             return "The night went well again."
         case "drift" | "data-refused" if why and night.state == "done":

@@ -24,8 +24,9 @@ def headline(night: Night) -> str:
     if night.trained is not None:
         if night.promoted:
             return f"Retrained: version {night.trained} is the new champion."
+        waits = "waits for a person" if night.waits else "was refused"
         stays = f"version {night.champion} stays champion" if night.champion else "there is no champion yet"
-        return f"Retrained, and version {night.trained} was refused: {stays}."
+        return f"Retrained, and version {night.trained} {waits}: {stays}."
     if night.decision.action == "retrain":
         return "Time to retrain."
     return "Watching: something moved." if night.decision.causes else "All quiet: nothing to do."

@@ -144,7 +144,9 @@ def predict(
     lake = Lake.of(project.name, settings)
     run = _Run.of(project, snapshot, version, scorer, lake, arm)
     with engine(settings) as connection:
-        batches = run.batches(SnapshotRows(project, snapshot, settings, connection))
+        rows = SnapshotRows(project, snapshot, settings, connection)
+        _require_columns(project, rows, version, scorer)
+        batches = run.batches(rows)
         first = next(batches)
         reader = pa.RecordBatchReader.from_batches(first.schema, _chain(first, batches))
         table_version = lake.replace(TABLE, reader, run.change)
@@ -185,6 +187,18 @@ def _scored(run: _Run, table: tuple[str, int]) -> Scored:
         realised_learnt=gathered.learnt,
         seconds=0.0,
     )
+
+
+def _require_columns(project: Project, rows: SnapshotRows, version: ModelVersion, scorer: Scorer) -> None:
+    lacking = [name for name in scorer.encoder.names if name not in rows.schema.names]
+    if lacking:
+        raise DataRefusedError(
+            f"version {version.version} cannot score these rows: they lack the column{'s' * (len(lacking) > 1)} "
+            f"{', '.join(map(repr, lacking))}, which it was trained on",
+            where=f"project {project.name}",
+            remedy="bring the columns back; or train a version without them and make it champion: "
+            f"nightshift train {project.name}, then nightshift promote {project.name} VERSION --by WHO --reason WHY",
+        )
 
 
 def _chain(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

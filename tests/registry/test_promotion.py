@@ -9,7 +9,7 @@ import pytest
 from nightshift.evaluation.compare import Comparison, Rival
 from nightshift.evaluation.paired import Paired
 from nightshift.trained import Evaluation
-from registry.promotion import decide
+from registry.promotion import Promotion, cannot_score, decide
 from tests.synthetic import START
 
 NAN = math.nan
@@ -40,17 +40,16 @@ def test_a_difference_within_its_noise_is_none(gain: float, noise: float, promot
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "promoted", "said"),
+    ("ours", "theirs", "said"),
     [
-        (NAN, 0.7, False, "undefined"),
-        (NAN, NAN, False, "undefined"),
-        (0.7, NAN, True, "of the champion is undefined"),
+        (NAN, 0.7, "score is undefined on this holdout; it waits for a person"),
+        (NAN, NAN, "score is undefined on this holdout; it waits for a person"),
+        (0.7, NAN, "score of the champion, version 3, is undefined on this holdout; it waits for a person"),
     ],
 )
-def test_what_cannot_be_measured(ours: float, theirs: float, promoted: bool, said: str) -> None:
+def test_what_cannot_be_measured_waits_for_a_person(ours: float, theirs: float, said: str) -> None:
     decision = decide(evaluation(None), 3, comparison(ours, theirs, gain=NAN, noise=NAN))
-    assert decision.promote is promoted
-    assert said in decision.reasons[0]
+    assert decision == Promotion(False, (said,), waits=True)
 
 
 @pytest.mark.parametrize(("score", "said"), [(0.8, "0.80000"), (None, "undefined")])
@@ -60,10 +59,12 @@ def test_the_first_version_is_promoted(score: float | None, said: str) -> None:
     assert decision.reasons == (f"first version: holdout score {said}",)
 
 
-def test_a_champion_that_cannot_score_any_more_gives_way() -> None:
-    decision = decide(evaluation(0.1), 3, None)
-    assert decision.promote
-    assert "cannot score" in decision.reasons[0]
+def test_a_champion_that_cannot_score_any_more_does_not_open_the_gate() -> None:
+    decision = decide(evaluation(0.9), 3, None, cannot_score(3, "the rows lack the column 'gap'"))
+    assert (decision.promote, decision.waits) == (False, True)
+    assert decision.reasons == (
+        "the champion, version 3, cannot score the holdout: the rows lack the column 'gap'; it waits for a person",
+    )
 
 
 def test_the_reason_says_which_model_was_compared_and_on_which_rows() -> None:

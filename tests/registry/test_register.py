@@ -158,7 +158,7 @@ def test_a_move_of_aliases_that_was_cut_short_is_finished(world: World) -> None:
     versions = Versions.of(world.name, world.settings)
     # What a kill right after the version was made leaves: a promoted version that holds no alias.
     decision = registering._compare(given, versions, world.settings)
-    registering._create(given, decision, versions, world.settings)
+    registering._create(given, decision, "train", versions, world.settings)
     assert held(world) == {"champion": 1}
     done: Registration = register(given, world.settings)
     assert not done.is_new
