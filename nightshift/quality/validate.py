@@ -60,10 +60,10 @@ class Inspection:
         self.staged = staged
         self.contract = contract
         self.connection = connection
-        rows = pa.ipc.open_file(pa.memory_map(staged.path)).read_all()  # mapped, not copied
+        rows = read_staged(staged)
         connection.register("raw", rows)
         self.rules = rules_of(project, rows.schema)
-        casts = (_kept_as(column, contract.columns.get(column.name)) for column in rows.schema)
+        casts = (contract.kept(column) for column in rows.schema)
         known = _known_label(project, rows.schema)
         connection.execute(f"CREATE VIEW staged AS SELECT *{known} FROM (SELECT {', '.join(casts)} FROM raw)")
         check_rules(self.rules, connection, project)
@@ -175,8 +175,10 @@ def inspected(
         RequestError: a rule is broken.
         DataRefusedError: duplicate keys, stale rows, a column that changed its type, or too many refused.
     """
-    contract = keep_contract(project, Lake.of(project.name, settings), read_schema(staged))
     with engine(settings) as connection:
+        rows = read_staged(staged)
+        connection.register("raw", rows)
+        contract = keep_contract(project, Lake.of(project.name, settings), rows, connection, settings)
         inspection = Inspection(project, staged, connection, contract)
         report = _report(inspection)
         inspection.refuse_duplicates()
@@ -246,9 +248,9 @@ def _report(inspection: Inspection) -> Report:
         ) from error
 
 
-def read_schema(staged: Staged) -> pa.Schema:
-    """The columns of staged rows."""
-    return pa.ipc.open_file(pa.memory_map(staged.path)).schema
+def read_staged(staged: Staged) -> pa.Table:
+    """The staged rows, mapped and not copied."""
+    return pa.ipc.open_file(pa.memory_map(staged.path)).read_all()
 
 
 def _refuse_stale(project: Project, staged: Staged, report: Report, as_of: datetime) -> None:
@@ -286,14 +288,6 @@ def _any_broken(rules: tuple[Rule, ...]) -> str:
 
 def _pack(columns: tuple[str, ...]) -> str:
     return ", ".join(f"{quote(column)} := {quote(column)}" for column in columns)
-
-
-def _kept_as(column: pa.Field, kind: str | None) -> str:
-    """The column, kept in its contract's type where that is wider."""
-    sql = {"double": "DOUBLE", "float": "FLOAT", "int64": "BIGINT"}.get(kind or "")
-    if sql and kind != str(column.type):
-        return f"CAST({quote(column.name)} AS {sql}) AS {quote(column.name)}"
-    return quote(column.name)
 
 
 def _known_label(project: Project, schema: pa.Schema) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,14 @@ class Delta:
                     remedy="restore the file, or the table to an older version; nothing was changed",
                 )  # fmt: skip
         return None
+
+    def types(self) -> Iterator[tuple[str, dict[str, pa.DataType]]]:
+        """The table, and the types of its columns."""
+        yield self.uri, {column.name: column.type for column in self.open().schema}
+
+    def has_types(self) -> bool:
+        """Whether the types stand where the rows come from: yes."""
+        return True
 
     @property
     def _log(self) -> Path:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.dataset as ds
 from pyarrow import fs
 
 from nightshift.errors import DataRefusedError, RequestError
+from nightshift.sources.csv_file import csv_facts, csv_rows
+from nightshift.sources.json_file import json_facts, json_rows
 from nightshift.sources.location import Location, fingerprint, locate
 from nightshift.sources.schema import one_schema
+from nightshift.sources.typed_copies import TypedCopies
 from nightshift.spec.project import FilesSource
 
 _ENDINGS = {
@@ -27,17 +31,26 @@ _ENDINGS = {
 _MISFITS = "write the column in a type that holds its values, times in microseconds; or leave the file out"
 
 
+# How the text formats are read.
+_TEXT = {"csv": (csv_facts, csv_rows), "jsonl": (json_facts, json_rows)}
+
+
 @dataclass(frozen=True)
 class Files:
-    """A path, a folder or a glob of files of one format; folders named `key=value` become columns."""
+    """A path, a folder or a glob of files of one format; folders named `key=value` become columns.
+
+    Attributes:
+        scratch: a folder for what is made of text files, whose types are found by reading them.
+    """
 
     location: Location
     format: str
+    scratch: Path
 
     @classmethod
-    def declared(cls, spec: FilesSource, uri: str) -> Files:
+    def declared(cls, spec: FilesSource, uri: str, scratch: Path) -> Files:
         """The source that `spec` declares, with `uri` already expanded."""
-        return cls(location=locate(uri), format=spec.format)
+        return cls(location=locate(uri), format=spec.format, scratch=scratch)
 
     def fingerprint(self) -> str:
         """A mark of the files' names, sizes and times of change."""
@@ -46,6 +59,9 @@ class Files:
     def open(self) -> ds.Dataset:
         """The rows of all files under one schema: types are widened where the files differ."""
         files = self.location.files()
+        copies = self._copies(files)
+        if copies is not None:
+            return self._open_copies(copies, files)
         try:
             return self._open(files)
         except (pa.ArrowException, OSError) as error:
@@ -57,36 +73,61 @@ class Files:
     def fault(self) -> DataRefusedError | None:
         """Read every file to its end and name the first that cannot be read."""
         files = self.location.files()
-        return self._first_fault(files) or self._first_misfit(files)
+        copies = self._copies(files)
+        if copies is None:
+            return self._first_fault(files) or self._first_misfit(files)
+        try:
+            copies.of(files)
+        except DataRefusedError as error:
+            return error
+        return None
+
+    def types(self) -> Iterator[tuple[str, dict[str, pa.DataType]]]:
+        """Each file, and the types that its columns have there."""
+        files = self.location.files()
+        copies = self._copies(files)
+        if copies is not None:
+            yield from copies.types(files)
+            return
+        for info in files:
+            schema = _PARQUET.inspect(info.path, self.location.filesystem)
+            yield info.path, {column.name: column.type for column in schema}
+
+    def has_types(self) -> bool:
+        """Whether the types stand in the files."""
+        return self._format(self.location.files()) == "parquet"
+
+    def _copies(self, files: list[fs.FileInfo]) -> TypedCopies | None:
+        """What reads text files; None where the files have types of their own."""
+        name = self._format(files)
+        if name == "parquet":
+            return None
+        look, read = _TEXT[name]
+        return TypedCopies(self.scratch, self.location.filesystem, self.location.base, look, read)
+
+    def _open_copies(self, copies: TypedCopies, files: list[fs.FileInfo]) -> ds.Dataset:
+        paths, schema = copies.of(files)
+        factory = _factory(fs.LocalFileSystem(), paths, str(copies.folder))
+        return factory.finish(self._with_folders(factory, [(self.location.uri, schema)]))
 
     def _open(self, files: list[fs.FileInfo]) -> ds.Dataset:
-        options = ds.FileSystemFactoryOptions(
-            partition_base_dir=self.location.base, partitioning=ds.HivePartitioning.discover()
-        )
-        reader, filesystem = self._reader(files), self.location.filesystem
-        factory = ds.FileSystemDatasetFactory(filesystem, [info.path for info in files], reader, options)
-        found = [(info.path, reader.inspect(info.path, filesystem)) for info in files]
-        folders = factory.inspect_schemas()[-1]  # the last one is of the folders' names
-        return factory.finish(one_schema([*found, (f"{self.location.uri} (names of folders)", folders)]))
+        filesystem = self.location.filesystem
+        factory = _factory(filesystem, [info.path for info in files], self.location.base)
+        found = [(info.path, _PARQUET.inspect(info.path, filesystem)) for info in files]
+        return factory.finish(self._with_folders(factory, found))
 
-    def _reader(self, files: list[fs.FileInfo]) -> ds.FileFormat:
+    def _with_folders(self, factory: ds.DatasetFactory, found: list[tuple[str, pa.Schema]]) -> pa.Schema:
+        folders = factory.inspect_schemas()[-1]  # the last one is of the folders' names
+        return one_schema([*found, (f"{self.location.uri} (names of folders)", folders)])
+
+    def _format(self, files: list[fs.FileInfo]) -> str:
         formats = {self.format} if self.format != "auto" else {_format_of(info.path) for info in files}
         if len(formats) > 1:
             raise RequestError(
                 f"the source mixes formats: {', '.join(sorted(formats))}", where=self.location.uri,
                 remedy="narrow the glob to one format, for example folder/*.parquet",
             )  # fmt: skip
-        match formats.pop():
-            case "parquet":
-                scan = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-                # As nanoseconds, those far from today would turn into others in silence.
-                read = ds.ParquetReadOptions(coerce_int96_timestamp_unit="us")
-                return ds.ParquetFileFormat(read_options=read, default_fragment_scan_options=scan)
-            case "csv":
-                convert = pyarrow.csv.ConvertOptions(strings_can_be_null=True)
-                return ds.CsvFileFormat(default_fragment_scan_options=ds.CsvFragmentScanOptions(convert))
-            case _:
-                return ds.JsonFileFormat()
+        return formats.pop()
 
     def _first_fault(self, files: list[fs.FileInfo]) -> DataRefusedError | None:
         for info in files:
@@ -116,6 +157,23 @@ class Files:
                         where=fragment.path, remedy=_MISFITS,
                     )  # fmt: skip
         return None
+
+
+def _parquet() -> ds.ParquetFileFormat:
+    # Times of 96 bits as nanoseconds: those far from today would turn into others in silence.
+    read = ds.ParquetReadOptions(coerce_int96_timestamp_unit="us")
+    scan = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+    return ds.ParquetFileFormat(read_options=read, default_fragment_scan_options=scan)
+
+
+_PARQUET = _parquet()
+
+
+def _factory(filesystem: fs.FileSystem, paths: list[str], base: str) -> ds.DatasetFactory:
+    options = ds.FileSystemFactoryOptions(
+        partition_base_dir=base, partitioning=ds.HivePartitioning.discover()
+    )
+    return ds.FileSystemDatasetFactory(filesystem, paths, _PARQUET, options)
 
 
 def _format_of(path: str) -> str:

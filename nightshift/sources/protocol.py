@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from nightshift.errors import DataRefusedError
@@ -27,4 +29,12 @@ class Source(Protocol):
 
     def fault(self) -> DataRefusedError | None:
         """Read everything and name the first file that cannot be read; None when all can."""
+        ...
+
+    def types(self) -> Iterator[tuple[str, dict[str, pa.DataType]]]:
+        """Each file or table, and the types that its columns have there: says where a column's type comes from."""
+        ...
+
+    def has_types(self) -> bool:
+        """Whether the types stand where the rows come from; those of text files are found in the values of a day."""
         ...

@@ -16,7 +16,7 @@ def open_source(name: str, project: Project, settings: Settings) -> Source:
     uri = expand(spec.uri, settings, where=f"project {project.name}: sources.{name}.uri")
     match spec:
         case FilesSource():
-            return Files.declared(spec, uri)
+            return Files.declared(spec, uri, settings.scratch_path / project.name / "text" / name)
         case DeltaSource():
             return Delta.declared(spec, uri)
 
