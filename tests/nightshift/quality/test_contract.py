@@ -104,8 +104,6 @@ def test_what_is_the_same_column_is_kept_without_loss(
     parquet.take(0, one)
     parquet.take(1, other)
     assert parquet.stored() == (kind, values)
-    parquet.take(2, one)
-    assert parquet.stored()[0] == kind
 
 
 CHANGED: dict[str, tuple[pa.Array, pa.Array, str, str]] = {
