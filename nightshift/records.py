@@ -152,6 +152,7 @@ class Scored(Record):
 
     Attributes:
         arm: whose answers they are; the champion's are published.
+        digest: of what they were made of; their commit has it too.
         unseen_categories: how many values of a category the model had never seen, by column.
         beyond_float32: how many finite numbers of a column are beyond float32, and so are as infinite ones.
         unlearnt_nulls: how many values of a column are missing though no training row lacked one.
@@ -173,6 +174,7 @@ class Scored(Record):
     unlearnt_nulls: dict[str, int] = Field(default_factory=dict)
     table: str
     table_version: int
+    digest: str = ""
     realised: Metrics
     realised_rows: int
     realised_learnt: int = 0

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, cast
 
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
+from prefect.results import ResultStore
 from prefect.tasks import Task, exponential_backoff
 from prefect.utilities.annotations import quote
 
 from nightshift.errors import NightshiftError
 
+logger = logging.getLogger("nightshift.policy")
+
 RETRIES = 3
 
 T = TypeVar("T")
+IsThere = Callable[[Any, dict[str, Any]], bool]
 
 
 class StepOptions(TypedDict):
@@ -47,13 +53,40 @@ def step() -> StepOptions:
     )
 
 
-def cached_step(name: str, *packages: str) -> CachedStepOptions:
-    """Like `step`, but not run again while its argument `mark` and the code of `packages` are what they were."""
+def cached_step(name: str, *packages: str, is_there: IsThere | None = None) -> CachedStepOptions:
+    """Like `step`, but not run again while its argument `mark` and the code of `packages` are what they were.
 
-    def key(_: TaskRunContext, arguments: dict[str, Any]) -> str | None:
-        return f"{name}-{arguments['mark'][:32]}-{code_mark(packages)[:16]}"
+    Args:
+        is_there: whether what a kept result speaks of is still there, given the result and the step's arguments: a
+            table may have gone, or an older one come back from a backup. Without it the step's output is its result
+            alone, or whoever uses the rest makes it again.
+    """
+
+    def key(context: TaskRunContext, arguments: dict[str, Any]) -> str | None:
+        own = f"{name}-{arguments['mark'][:32]}-{code_mark(packages)[:16]}"
+        return (
+            own if is_there is None else _key_of_what_is_there(own, context.result_store, is_there, arguments)
+        )
 
     return CachedStepOptions(**step(), cache_key_fn=key, result_serializer="json", persist_result=True)
+
+
+def _key_of_what_is_there(key: str, store: ResultStore, is_there: IsThere, arguments: dict[str, Any]) -> str:
+    """The first of the keys KEY, KEY-again-1, … with a result whose output is there, or with none yet.
+
+    So a result whose output has gone is left where it is, and counts again if the output comes back.
+    """
+    for again in count():
+        own = f"{key}-again-{again}" if again else key
+        if not store.exists(own):
+            return own
+        try:
+            if is_there(store.read(own).result, arguments):
+                return own
+        except NightshiftError as error:
+            logger.info("what %s made cannot be looked at: %s", own, error.what)
+        logger.info("what %s made is not there any more: it is made again", own)
+    raise AssertionError("there is always a next key")
 
 
 def code_mark(packages: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 
@@ -11,7 +12,7 @@ from nightshift.monitoring.nights import Opening
 from nightshift.monitoring.windows import NightWindows
 from nightshift.quality.narrow import narrowed
 from nightshift.records import Arm, Scored, Snapshot
-from nightshift.scoring.batch import predict
+from nightshift.scoring.batch import is_kept, predict
 from nightshift.scoring.published import CHAMPION
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
@@ -49,7 +50,14 @@ def standing_before(project: Project, opening: Opening) -> Served | None:
     return None if champion is None or champion.version.as_of == as_of else champion
 
 
-@task(name="score", **cached_step("score", "nightshift.scoring", "nightshift.lake", "nightshift.dataset"))
+def _is_there(scored: Scored, arguments: dict[str, Any]) -> bool:
+    return is_kept(arguments["project"], scored, Settings())
+
+
+@task(
+    name="score",
+    **cached_step("score", "nightshift.scoring", "nightshift.lake", "nightshift.dataset", is_there=_is_there),
+)
 def score(project: Project, snapshot: Snapshot, model: Served, mark: str, arm: Arm = CHAMPION) -> Scored:
     """Score the window's rows and replace its predictions of this version, in one commit."""
     scored = predict(project, snapshot, model.version, Scorer.load(Path(model.folder)), Settings(), arm)

@@ -38,6 +38,15 @@ def staged_path(project: str, fingerprint: str, settings: Settings) -> Path:
     return settings.scratch_path / project / "staged" / f"{fingerprint[:24]}.arrow"
 
 
+def is_readable(staged: Staged) -> bool:
+    """Whether the staged rows are where they were put, whole."""
+    try:
+        with pa.memory_map(staged.path) as file:
+            return int(pa.ipc.open_file(file).num_record_batches) > 0
+    except (OSError, pa.ArrowInvalid):
+        return False
+
+
 def stage(project: Project, window: Window, fingerprint: str, settings: Settings) -> Staged:
     """Write the window's rows to an Arrow IPC file, streamed and in the order (event time, key).
 

@@ -139,6 +139,17 @@ class Lake:
         gone = _missing(self._at(table, version), self.uri(table))
         return not any(_may_hold(file, change) for file in gone)
 
+    def has_held(self, table: str, change: Replacement) -> bool:
+        """Whether `change` is among what was done to `table` up to now, and the window's files are there.
+
+        What a later commit has put in the place of its rows is right to be there.
+        """
+        newest = self.version(table)
+        if newest is None or not any(change.made(commit.info) for commit in commits(self.uri(table), newest)):
+            return False
+        gone = _missing(self._at(table, newest), self.uri(table))
+        return not any(_may_hold(file, change) for file in gone)
+
     def commits(self, table: str) -> Iterator[Commit]:
         """The commits of `table`, newest first; none of a table that is not there."""
         newest = self.version(table)

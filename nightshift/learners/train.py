@@ -11,7 +11,8 @@ from pathlib import Path
 from nightshift.atomic import keep_newest, replacing
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine
-from nightshift.learners.artifact import MANIFEST, save_model
+from nightshift.errors import DataRefusedError
+from nightshift.learners.artifact import read_manifest, save_model
 from nightshift.learners.encoded import EncodedRows, encode_once
 from nightshift.learners.origin import begun_encoder, open_origin
 from nightshift.learners.overseen import Overseen
@@ -37,8 +38,12 @@ def candidate_path(project: str, mark: str, settings: Settings) -> Path:
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether a candidate was trained to its end here."""
-    return (folder / MODEL / MANIFEST).is_file()
+    """Whether a candidate was trained to its end here, and its model's files are as they were saved."""
+    try:
+        read_manifest(folder / MODEL)
+    except DataRefusedError:
+        return False
+    return True
 
 
 def train(
@@ -118,7 +123,7 @@ def _train(
 def restore_trained(project: Project, candidate: Candidate, snapshot: Snapshot, settings: Settings) -> None:
     """Train a candidate again if its folder is gone: scratch files may go at any time, and these can be made again."""
     folder = Path(candidate.path)
-    if not is_complete(folder):
+    if not is_complete(folder) or not (folder / TRAINING).is_file():
         train(project, snapshot, folder.name, settings, candidate.origin, spent_at=candidate.spent_at)
 
 

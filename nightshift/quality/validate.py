@@ -234,6 +234,16 @@ def validate(
     return snapshot, report
 
 
+def is_kept(project: Project, snapshot: Snapshot, settings: Settings) -> bool:
+    """Whether the lake still holds what `validate` put there: the snapshot's rows, those refused, and the contract."""
+    lake, window = Lake.of(project.name, settings), snapshot.window
+    accepted = Replacement(window, project.dataset.event_time, snapshot.digest)
+    if Contract.recorded(lake) is None or not lake.holds("dataset", snapshot.version, accepted):
+        return False
+    refused = Replacement(window, "event_time", snapshot.digest)
+    return not snapshot.quarantined or lake.has_held("quarantine", refused)
+
+
 def _report(inspection: Inspection) -> Report:
     where = f"project {inspection.project.name}: quality.rules"
     try:

@@ -165,6 +165,14 @@ def predict(
     return scored
 
 
+def is_kept(project: Project, scored: Scored, settings: Settings) -> bool:
+    """Whether the lake has what `predict` put there, or what later runs have put in its place."""
+    lake = Lake.of(project.name, settings)
+    names = PredictionColumns.of(project, lake.schema(TABLE))
+    where = {names.model_version: scored.model_version}
+    return lake.has_held(TABLE, Replacement(scored.window, project.dataset.event_time, scored.digest, where))
+
+
 def _scored(run: _Run, table: tuple[str, int]) -> Scored:
     snapshot, gathered = run.snapshot, run.gathered
     realised, realised_rows = gathered.realised(run.project)
@@ -182,6 +190,7 @@ def _scored(run: _Run, table: tuple[str, int]) -> Scored:
         unlearnt_nulls=dict(gathered.nulls),
         table=table[0],
         table_version=table[1],
+        digest=run.change.digest,
         realised=realised,
         realised_rows=realised_rows,
         realised_learnt=gathered.learnt,
