@@ -142,7 +142,8 @@ def list_models(screen: Screen, project: str) -> None:
     from nightshift.evaluation.evaluate import deciding_metric
     from registry.versions import Versions
 
-    versions = Versions.of(project, settings).all()
+    listing = Versions.of(project, settings).listed()
+    versions = listing.versions
     metric = deciding_metric(spec).name
     if not versions:
         screen.say(f"{project} has no versions yet: nightshift train {project}")
@@ -165,7 +166,10 @@ def list_models(screen: Screen, project: str) -> None:
         )
         for one in versions:
             screen.say(f"version {one.version}: {'; '.join(one.reasons)} (commit {one.commit[:8]})")
-    screen.result(models_report(project, versions))
+    for other in listing.others:
+        held = f" (alias {', '.join(other.aliases)})" if other.aliases else ""
+        screen.say(f"version {other.version}{held} {other.why}")
+    screen.result(models_report(project, versions, [one.as_dict() for one in listing.others]))
 
 
 def stack_up(screen: Screen) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployments.screen import Screen
 from nightshift.cleaning.clean import Cleaned, clean, known_projects
@@ -11,6 +11,9 @@ from nightshift.errors import RequestError, did_you_mean
 from nightshift.lake.vacuum import Freed
 from nightshift.settings import Settings
 from nightshift.spec.durations import format_duration, parse_duration
+
+if TYPE_CHECKING:
+    from registry.listing import Listing
 
 
 def clean_projects(screen: Screen, projects: list[str], older_than: str, *, dry_run: bool) -> None:
@@ -26,17 +29,21 @@ def clean_projects(screen: Screen, projects: list[str], older_than: str, *, dry_
     from registry.versions import Versions  # MLflow takes a second to import
 
     with screen.steps():
+        listings = {name: Versions.of(name, settings).listed() for name in dict.fromkeys(projects or known)}
         cleaned = [
-            clean(name, Versions.of(name, settings).data_versions(), age, settings, dry_run=dry_run)
-            for name in dict.fromkeys(projects or known)
+            clean(name, listing.data_versions, age, settings, dry_run=dry_run)
+            for name, listing in listings.items()
         ]
     _show(screen, cleaned, dry_run=dry_run)
+    for name, listing in listings.items():
+        for other in listing.others:
+            screen.say(f"{name}: version {other.version} {other.why}.")
     screen.result(
         {
             "dry_run": dry_run,
             "older_than": format_duration(age),
             "bytes": sum(one.total.bytes for one in cleaned),
-            "projects": {one.project: _report(one) for one in cleaned},
+            "projects": {one.project: _report(one, listings[one.project]) for one in cleaned},
         }
     )
 
@@ -70,8 +77,9 @@ def _size(freed: Freed) -> str:
     return f"{freed.bytes / 1e6:,.1f} MB"
 
 
-def _report(one: Cleaned) -> dict[str, Any]:
+def _report(one: Cleaned, listing: Listing) -> dict[str, Any]:
     return {
         "kept_versions": one.kept_versions,
+        "other_versions": [other.as_dict() for other in listing.others],
         "removed": {what: freed.model_dump() for what, freed in one.freed.items()},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from deployments.screen import Screen
 from nightshift.atomic import replacing
+from nightshift.errors import DataRefusedError, RequestError
 from nightshift.settings import Settings
 from nightshift.spec.load import load_project
 from nightshift.spec.project import Project
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from nightshift.findings import Night, Signal
     from nightshift.records import Snapshot, Window
     from nightshift.report.data import ReportData
+
+logger = logging.getLogger(__name__)
 
 _MOST_NIGHTS = 400
 
@@ -114,7 +118,14 @@ def profiles(
     from nightshift.monitoring.standing import Standing
     from registry.served import served
 
-    model = served(project.name, str(night.champion), settings)
+    try:
+        model = served(project.name, str(night.champion), settings)
+    except (
+        RequestError,
+        DataRefusedError,
+    ) as error:  # deleted in MLflow since: the page says what the night did
+        logger.warning("report: no distributions: %s", error.what)
+        return None, None
     monitoring = None if model.monitoring is None else Path(model.monitoring)
     standing = Standing.load(model.version, Path(model.folder), monitoring)
     snapshot = _newest_rows(project, night.window, night.as_of, settings)

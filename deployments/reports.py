@@ -59,13 +59,16 @@ def train_report(version: ModelVersion, *, is_new: bool) -> dict[str, Any]:
     return {"project": version.project, "new": is_new, **version_report(version)}
 
 
-def models_report(project: str, versions: Sequence[ModelVersion]) -> dict[str, Any]:
-    """A project's versions, newest first, and its champion or null."""
+def models_report(
+    project: str, versions: Sequence[ModelVersion], others: Sequence[dict[str, object]] = ()
+) -> dict[str, Any]:
+    """A project's versions, newest first, its champion or null, and versions that Nightshift can do nothing with."""
     champion = next((one for one in versions if "champion" in one.aliases), None)
     return {
         "project": project,
         "champion": None if champion is None else version_report(champion),
         "versions": [version_report(one) for one in versions],
+        "others": list(others),
     }
 
 

@@ -18,6 +18,7 @@ from nightshift.locks import only_one
 from nightshift.records import Record
 from nightshift.settings import Settings
 from nightshift.trained import ModelVersion
+from registry.listing import OtherVersion
 from registry.served import CHAMPION
 from registry.tracking import mlflow_faults
 from registry.versions import PREVIOUS, PROMOTED, SETTLED, Versions
@@ -42,7 +43,7 @@ class Move(Record):
     reason: str
 
     @classmethod
-    def meant(cls, champion: ModelVersion | None, by: str, reason: str) -> Move:
+    def meant(cls, champion: ModelVersion | OtherVersion | None, by: str, reason: str) -> Move:
         """A promotion that begins now."""
         from_version = None if champion is None else champion.version
         return cls(id=uuid.uuid4().hex, at=datetime.now(UTC), from_version=from_version, by=by, reason=reason)
@@ -80,7 +81,7 @@ def promote(project: str, wanted: str, by: str, reason: str, settings: Settings)
     versions = Versions.of(project, settings)
     finish(versions)
     with only_one(ACTIVITY, project, settings), mlflow_faults(settings):
-        version, champion = versions.chosen(wanted), versions.champion()
+        version, champion = versions.chosen(wanted), versions.holder(CHAMPION)
         changed = champion is None or champion.version != version.version
         if changed:
             versions.scorer(version)  # a version that cannot be loaded serves nobody
@@ -134,9 +135,15 @@ def _begun(versions: Versions) -> list[tuple[ModelVersion, Move]]:
     found = versions.client.search_model_versions(
         f"name = '{versions.project}' AND tags.`{PROMOTING}` LIKE '{{%'"
     )
-    begun = [
-        (versions.chosen(str(one.version)), Move.model_validate_json(one.tags[PROMOTING])) for one in found
-    ]
+    begun = []
+    for one in found:
+        version = versions.read(one, {})
+        if isinstance(version, OtherVersion):
+            logger.warning(
+                "promote: what was begun cannot be finished: version %d %s", version.version, version.why
+            )
+        else:
+            begun.append((version, Move.model_validate_json(one.tags[PROMOTING])))
     return sorted(begun, key=lambda both: both[1].at)
 
 

@@ -17,6 +17,7 @@ from nightshift.locks import only_one
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from nightshift.trained import ModelVersion
+from registry.listing import OtherVersion
 from registry.origin import with_origin
 from registry.promote import ACTIVITY, PROMOTING, Move, carry_out, finish
 from registry.promotion import Promotion, cannot_score, decide, is_older
@@ -68,8 +69,7 @@ def register(submission: Submission, settings: Settings, by: str = "train") -> R
             version.version, _fate(decision),
             "; ".join(decision.reasons), time.perf_counter() - started,
         )  # fmt: skip
-        if versions.champion() is not None:
-            served(name, CHAMPION, settings)  # so that predicting need not ask MLflow
+        _remember(versions, settings)
         return Registration(versions.chosen(str(version.version)), True, plots)
 
 
@@ -79,18 +79,33 @@ def _fate(decision: Promotion) -> str:
     return "waits for a person" if decision.waits else "is kept, not promoted"
 
 
+def _remember(versions: Versions, settings: Settings) -> None:
+    """Look the champion up once more, so that predicting need not ask MLflow."""
+    if not isinstance(versions.holder(CHAMPION), ModelVersion):
+        return
+    try:
+        served(versions.project, CHAMPION, settings)
+    except DataRefusedError as error:  # its files are gone, which predicting will say; what was made stands
+        logger.warning("register: the champion cannot be served: %s (%s)", error.what, error.where)
+
+
 def _find(versions: Versions, mark: str) -> ModelVersion | None:
     found = versions.client.search_model_versions(
         f"name = '{versions.project}' AND tags.`{MARK}` = '{mark}'", max_results=1
     )
-    return versions.chosen(str(found[0].version)) if found else None
+    # One whose record was damaged since is made again.
+    known = versions.read(found[0], {}) if found else None
+    return known if isinstance(known, ModelVersion) else None
 
 
 def _compare(submission: Submission, versions: Versions, settings: Settings) -> Promotion:
     """Measure the champion beside the candidate, on holdout rows that neither has learnt from, and decide."""
-    champion = versions.champion()
+    champion = versions.holder(CHAMPION)
     if champion is None:
         return decide(submission.evaluation, None, None)
+    if isinstance(champion, OtherVersion):
+        obstacle = f"the champion, version {champion.version}, {champion.why}"
+        return decide(submission.evaluation, champion.version, None, obstacle)
     project, candidate, snapshot = submission.project, submission.candidate, submission.snapshot
     if snapshot.as_of < champion.as_of:
         return decide(submission.evaluation, champion.version, None, is_older(champion, snapshot.as_of))
@@ -146,4 +161,4 @@ def _settle(versions: Versions, version: ModelVersion, by: str) -> None:
 
 
 def _move(versions: Versions, version: ModelVersion, by: str) -> Move:
-    return Move.meant(versions.champion(), by, "; ".join(version.reasons))
+    return Move.meant(versions.holder(CHAMPION), by, "; ".join(version.reasons))

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import mlflow
 from filelock import FileLock
+from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from nightshift.atomic import disk_faults
 from nightshift.errors import NightshiftError, OutsideError, TransientError
 from nightshift.settings import Settings, set_defaults
+
+logger = logging.getLogger(__name__)
 
 _QUIET = ("alembic", "mlflow")
 # Without it, MLflow's pages show the experiment as one of language-model evaluations.
@@ -27,11 +30,17 @@ _BUSY = ("database is locked", "Connection refused", "Max retries exceeded", "ti
 
 
 @contextmanager
-def mlflow_faults(settings: Settings) -> Iterator[None]:
-    """Turn what MLflow raises into errors that say where and what to do."""
+def mlflow_faults(settings: Settings, absent: NightshiftError | None = None) -> Iterator[None]:
+    """Turn what MLflow raises into errors that say where and what to do.
+
+    Args:
+        absent: what to raise where MLflow says that there is no such thing.
+    """
     try:
         yield
     except MlflowException as error:
+        if absent is not None and error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            raise absent from error
         text = str(error).splitlines()[0]
         if any(mark in str(error) for mark in _BUSY):
             raise TransientError(
@@ -75,9 +84,15 @@ def prepare(settings: Settings) -> None:
 
 
 def experiment_id(client: MlflowClient, project: str, settings: Settings) -> str:
-    """The project's experiment, made on first use with its files where they belong."""
+    """The project's experiment, made on first use with its files where they belong.
+
+    One that was deleted is restored: MLflow keeps its name, and the runs in it, which versions were made by.
+    """
     found = client.get_experiment_by_name(project)
     if found is not None:
+        if found.lifecycle_stage != LifecycleStage.ACTIVE:
+            client.restore_experiment(found.experiment_id)
+            logger.warning("MLflow's experiment %s had been deleted, and is restored with its runs", project)
         return str(found.experiment_id)
     location = None
     if settings.mlflow_tracking_uri is None:
@@ -88,13 +103,20 @@ def experiment_id(client: MlflowClient, project: str, settings: Settings) -> str
         # Another process was faster.
         found = client.get_experiment_by_name(project)
         if found is None:
-            raise NightshiftError(f"MLflow cannot make the experiment {project!r}: {error}") from error
+            raise OutsideError(
+                f"MLflow cannot make the experiment {project!r}: {str(error).splitlines()[0]}",
+                where=settings.tracking_uri, remedy="look at MLflow's own log",
+            ) from error  # fmt: skip
         return str(found.experiment_id)
 
 
-def local_folder(uri: str, settings: Settings) -> Path:
-    """The artifacts at `uri` as a local folder: where they are, when they are local, else a copy."""
-    with mlflow_faults(settings):
+def local_folder(uri: str, settings: Settings, absent: NightshiftError | None = None) -> Path:
+    """The artifacts at `uri` as a local folder: where they are, when they are local, else a copy.
+
+    Args:
+        absent: what to raise where there are none.
+    """
+    with mlflow_faults(settings, absent):
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, tracking_uri=settings.tracking_uri))
 
 

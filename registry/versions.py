@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import mlflow.entities.model_registry
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from nightshift.errors import RequestError
+from nightshift.errors import DataRefusedError, RequestError
 from nightshift.evaluation.reference import MONITORING
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from nightshift.trained import ModelVersion
+from registry.listing import MARK, PROMOTED, RECORD, SETTLED, Found, Listing, OtherVersion, read_record
 from registry.mlmodel import MODEL_DATA
 from registry.run import EVALUATED_ARTIFACT, MODEL_ARTIFACT
 from registry.served import CHAMPION
@@ -22,9 +22,7 @@ from registry.tracking import local_folder, mlflow_faults, open_client
 
 PREVIOUS = "previous"
 _PAGE = 200
-RECORD, MARK, SETTLED = "nightshift.record", "nightshift.mark", "nightshift.settled"
-# For people who look at MLflow's pages, and for versions that a person promoted later.
-PROMOTED = "promoted"
+__all__ = ["MARK", "PREVIOUS", "PROMOTED", "RECORD", "SETTLED", "Versions"]
 
 
 @dataclass(frozen=True)
@@ -41,18 +39,32 @@ class Versions:
         return cls(project, open_client(settings), settings)
 
     def all(self) -> list[ModelVersion]:
-        """Every version, newest first."""
+        """Every version that Nightshift made and can read, newest first."""
+        return list(self.listed().versions)
+
+    def listed(self) -> Listing:
+        """Every version, and apart from them those that Nightshift can do nothing with."""
         with mlflow_faults(self.settings):
             found = self._found()
             aliases = self._aliases()
-        return sorted((_record(one, aliases) for one in found), key=lambda one: one.version, reverse=True)
+        read = [
+            self.read(one, aliases) for one in sorted(found, key=lambda one: int(one.version), reverse=True)
+        ]
+        return Listing(
+            tuple(one for one in read if isinstance(one, ModelVersion)),
+            tuple(one for one in read if isinstance(one, OtherVersion)),
+        )
 
-    def data_versions(self) -> frozenset[int]:
-        """The versions of the dataset's table that these versions were made of."""
-        return frozenset(one.data_version for one in self.all())
+    def read(self, found: Found, aliases: dict[str, int]) -> ModelVersion | OtherVersion:
+        """The record of a version as MLflow knows it, or why there is none."""
+        return read_record(found, self.project, aliases)
 
     def champion(self) -> ModelVersion | None:
-        """The version in production, or None while there is none."""
+        """The version in production, or None while there is none.
+
+        Raises:
+            RequestError: it is none of Nightshift's, or its record cannot be read.
+        """
         return self.by_alias(CHAMPION)
 
     def promoted_by(self, as_of: datetime, *, before: bool = False) -> ModelVersion | None:
@@ -74,7 +86,18 @@ class Versions:
         return max(known, key=lambda one: (one.as_of, one.version), default=None)
 
     def by_alias(self, alias: str) -> ModelVersion | None:
-        """The version that `alias` points to, or None."""
+        """The version that `alias` points to, or None.
+
+        Raises:
+            RequestError: it is none of Nightshift's, or its record cannot be read.
+        """
+        found = self.holder(alias)
+        if isinstance(found, OtherVersion):
+            raise self._of_no_use(found)
+        return found
+
+    def holder(self, alias: str) -> ModelVersion | OtherVersion | None:
+        """Whatever version `alias` points to, or None."""
         try:
             found = self.client.get_model_version_by_alias(self.project, alias)
         except MlflowException as error:
@@ -82,7 +105,16 @@ class Versions:
                 return None
             with mlflow_faults(self.settings):
                 raise
-        return _record(found, {alias: int(found.version)})
+        return self.read(found, {alias: int(found.version)})
+
+    def _of_no_use(self, other: OtherVersion) -> RequestError:
+        holds = f", which holds the alias {', '.join(other.aliases)}," if other.aliases else ""
+        return RequestError(
+            f"version {other.version} of {self.project}{holds} {other.why}", where=self.settings.tracking_uri,
+            valid=[str(one.version) for one in reversed(self.all())],
+            remedy=f"name one of these versions, or make one of them champion: nightshift promote {self.project} VERSION "
+            "--by WHO --reason WHY",
+        )  # fmt: skip
 
     def chosen(self, wanted: str | None = None) -> ModelVersion:
         """The version `wanted` (a number or an alias), by default the champion.
@@ -99,7 +131,11 @@ class Versions:
                 f"the project {self.project!r} has no {alias} yet", where=self.settings.tracking_uri,
                 remedy=f"train one: nightshift train {self.project}",
             )  # fmt: skip
-        every = {str(one.version): one for one in self.all()}
+        listing = self.listed()
+        every = {str(one.version): one for one in listing.versions}
+        other = next((one for one in listing.others if str(one.version) == wanted), None)
+        if other is not None:
+            raise self._of_no_use(other)
         if wanted not in every:
             raise RequestError(
                 f"the project {self.project!r} has no version {wanted}", valid=sorted(every, key=int),
@@ -125,7 +161,7 @@ class Versions:
         """The folder with what monitoring measures `version` against: `profile.json` and `performance.json`.
 
         Raises:
-            OutsideError: the version was made before there were such files.
+            DataRefusedError: they are gone, or the version was made before there were such files.
         """
         return self.artifact(version, MONITORING)
 
@@ -147,18 +183,28 @@ class Versions:
 
     def has(self, version: ModelVersion, name: str) -> bool:
         """Whether the version's run has a file or folder of this name, at the top of its artifacts."""
-        with mlflow_faults(self.settings):
+        with mlflow_faults(self.settings, self._gone(version)):
             return any(one.path == name for one in self.client.list_artifacts(version.run_id))
 
     def artifact(self, version: ModelVersion, path: str) -> Path:
         """A file or folder of the version's run, by the run's own address: MLflow copies what is called `runs:/`."""
-        with mlflow_faults(self.settings):
+        with mlflow_faults(self.settings, self._gone(version)):
             root = self.client.get_run(version.run_id).info.artifact_uri
-        return local_folder(f"{root}/{path}", self.settings)
+        return local_folder(f"{root}/{path}", self.settings, self._gone(version, f"{root}/{path}"))
 
-    def _found(self) -> list[mlflow.entities.model_registry.ModelVersion]:
+    def _gone(self, version: ModelVersion, place: str = "") -> DataRefusedError:
+        what = "the files" if place else "the run"
+        return DataRefusedError(
+            f"{what} of version {version.version} of {self.project} are gone" if place
+            else f"{what} of version {version.version} of {self.project} is gone from MLflow, and its files with it",
+            where=place or f"run {version.run_id} in {self.settings.tracking_uri}",
+            remedy="restore them from a backup, or use another version: "
+            f"see `nightshift models {self.project}`",
+        )  # fmt: skip
+
+    def _found(self) -> list[Found]:
         """Every version as MLflow knows it, page by page: a version that is overlooked might lose its rows."""
-        found: list[mlflow.entities.model_registry.ModelVersion] = []
+        found: list[Found] = []
         token: str | None = None
         while True:
             page = self.client.search_model_versions(
@@ -177,12 +223,3 @@ class Versions:
                 return {}
             raise
         return {alias: int(version) for alias, version in model.aliases.items()}
-
-
-def _record(found: mlflow.entities.model_registry.ModelVersion, aliases: dict[str, int]) -> ModelVersion:
-    """The record kept in a version's tag, with what only the registry knows."""
-    number = int(found.version)
-    record = ModelVersion.model_validate_json(found.tags[RECORD])
-    held = tuple(sorted(alias for alias, version in aliases.items() if version == number))
-    promoted = record.promoted or found.tags.get(PROMOTED) == "true"
-    return record.model_copy(update={"version": number, "aliases": held, "promoted": promoted})

@@ -51,13 +51,19 @@ def known_projects(settings: Settings) -> list[str]:
 
 
 def clean(
-    project: str, needed: frozenset[int], older_than: timedelta, settings: Settings, *, dry_run: bool = False
+    project: str,
+    needed: frozenset[int] | None,
+    older_than: timedelta,
+    settings: Settings,
+    *,
+    dry_run: bool = False,
 ) -> Cleaned:
     """Remove what nobody needs any more of a project; nothing that was used more recently than `older_than`.
 
     Args:
         needed: the versions of the dataset that model versions were made of; none when the registry knows none, which
-            may as well mean that it is another registry: then the dataset is left alone.
+            may as well mean that it is another registry, and None when a version cannot be read: then the dataset is
+            left alone.
 
     Raises:
         TransientError: a training, a search or a reproduction of the project is running.
@@ -69,18 +75,18 @@ def clean(
         for activity in _LONG_RUNS:
             held.enter_context(only_one(activity, project, settings))
         freed = {
-            table: vacuum(lake, table, needed if table == "dataset" else (), older_than, dry_run=dry_run)
+            table: vacuum(
+                lake, table, (needed or ()) if table == "dataset" else (), older_than, dry_run=dry_run
+            )
             for table in tables
             if table != AUDIT and (needed or table != "dataset")
         }
         freed["checkpoints"] = _checkpoints(project, older_than, settings, dry_run=dry_run)
         freed["scratch"] = _scratch(project, older_than, settings, dry_run=dry_run)
     if not needed and "dataset" in tables:
-        logger.warning(
-            "gc: no version of %s is registered in %s: all rows of its dataset are kept",
-            project, settings.tracking_uri,
-        )  # fmt: skip
-    cleaned = Cleaned(project=project, freed=freed, kept_versions=len(needed) or None)
+        why = "some version of %s cannot be read" if needed is None else "no version of %s is registered"
+        logger.warning(f"gc: {why} in %s: all rows of its dataset are kept", project, settings.tracking_uri)
+    cleaned = Cleaned(project=project, freed=freed, kept_versions=len(needed) if needed else None)
     logger.info("gc: %s: %d files", project, cleaned.total.files)
     return cleaned
 

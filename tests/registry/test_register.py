@@ -141,7 +141,7 @@ def test_every_version_is_seen_however_many_there_are(world: World, monkeypatch:
     monkeypatch.setattr("registry.versions._PAGE", 1)
     versions = Versions.of(world.name, world.settings)
     assert [one.version for one in versions.all()] == [2, 1]
-    assert versions.data_versions() == {one.data_version for one in versions.all()}
+    assert versions.listed().data_versions == {one.data_version for one in versions.all()}
 
 
 def test_registering_twice_does_it_once(world: World) -> None:

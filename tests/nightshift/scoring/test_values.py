@@ -184,7 +184,7 @@ def test_a_label_that_is_nan_is_not_known_yet(kind: Any, tmp_path: Path) -> None
     assert told[0] == told[1]
 
 
-@pytest.mark.parametrize("kind", ["binary", "regression"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_and_in_the_windows_that_are_scored_too(kind: Any, tmp_path: Path) -> None:
     world, frame = World(tmp_path, kind=kind), as_floats(kind)
     frame.loc[late(frame)[:100], "y"] = np.nan
