@@ -112,8 +112,8 @@ class Versions:
         return RequestError(
             f"version {other.version} of {self.project}{holds} {other.why}", where=self.settings.tracking_uri,
             valid=[str(one.version) for one in reversed(self.all())],
-            remedy=f"name one of these versions, or make one of them champion: nightshift promote {self.project} VERSION "
-            "--by WHO --reason WHY",
+            remedy="name one of these versions, or make one of them champion: "
+            f"nightshift promote {self.project} VERSION --by WHO --reason WHY",
         )  # fmt: skip
 
     def chosen(self, wanted: str | None = None) -> ModelVersion:
