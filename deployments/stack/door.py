@@ -4,7 +4,8 @@ What is asked of a request, in this order; the first that it lacks is the answer
 
 1. it names this server: `Host` is a loopback name, or one that is declared;
 2. no page of another origin sent it: `Origin` is this server's own, and `Sec-Fetch-Site` too, but for links to pages;
-3. it shows the secret or a pass by Basic authentication, or the cookie of a browser that was logged in.
+3. no other user of this machine sent it, as far as the system tells;
+4. it shows the secret or a pass by Basic authentication, or the cookie of a browser that was logged in.
 
 The answers tell browsers that no other origin may read, frame or embed them.
 """
@@ -29,6 +30,7 @@ from deployments.stack.channel import (
     password_of,
 )
 from deployments.stack.login import Answer
+from deployments.stack.neighbours import is_another_users
 from deployments.stack.visitor import Headers, Visitor
 from nightshift.errors import OutsideError
 
@@ -79,7 +81,7 @@ class Door:
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         visitor = Visitor(scope["method"], Headers.of(scope["headers"]), self._hosts)
         is_login = scope["path"] == login.PATH
-        if reason := visitor.foreign(is_login or self._is_page(scope["path"])):
+        if reason := self._foreign(scope, visitor, is_page=is_login or self._is_page(scope["path"])):
             await _answer(send, _refusal(403, reason))
         elif is_login:
             await _answer(send, await self._login(scope, visitor, receive))
@@ -108,7 +110,7 @@ class Door:
     async def _websocket(self, scope: Message, receive: Receive, send: Send) -> None:
         visitor = Visitor("WEBSOCKET", Headers.of(scope["headers"]), self._hosts)
         await receive()  # the request to connect
-        if visitor.foreign(is_page=False):
+        if self._foreign(scope, visitor, is_page=False):
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
         elif self._admits(visitor):
             channel = Channel(receive, send, lambda: self._admits(visitor))
@@ -132,6 +134,16 @@ class Door:
             return
         channel = Channel(receive, send, lambda: self._is_admitted(password), first)
         await self._app(self._inside(scope, visitor), channel.receive, channel.send)
+
+    @staticmethod
+    def _foreign(scope: Message, visitor: Visitor, *, is_page: bool) -> str:
+        """Why it is refused whatever it shows; empty if it need not be."""
+        if reason := visitor.foreign(is_page):
+            return reason
+        # A proxy with TLS may well be a user of its own.
+        if visitor.scheme == "http" and is_another_users(scope.get("client"), scope.get("server")):
+            return "another user of this machine may not ask"
+        return ""
 
     def _admits(self, visitor: Visitor) -> bool:
         password = visitor.password()

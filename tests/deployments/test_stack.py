@@ -361,6 +361,30 @@ def get_anonymous(url: str, **headers: str) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_another_user_is_refused_whatever_they_have_stolen(stack: Settings) -> None:
+    code = """
+import http.client, os, sys
+for user in (0, 65534):
+    os.setuid(user)
+    connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=10)
+    connection.request("GET", "/health", headers={"Authorization": sys.argv[2]})
+    print(connection.getresponse().status)
+"""
+    shown = auth_header(f"{USER}:{Access(stack.home_path).secret()}")["Authorization"]
+    for name in ("prefect", "mlflow"):
+        port = str(record.read(stack.home_path)[name].port)
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", code, port, shown],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert done.stdout.split() == ["200", "403"]
+
+
+@pytest.mark.slow
 def test_a_server_that_asks_for_no_secret_is_not_taken_for_one(stack: Settings) -> None:
     known = record.read(stack.home_path)["prefect"]
     assert status(stack)[0].healthy

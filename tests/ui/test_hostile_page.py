@@ -202,15 +202,13 @@ async (writes) => {
     const told = [];
     for (const [method, url, body] of writes) {
         for (const mode of ["cors", "no-cors"]) {
-            for (const credentials of ["include", "omit"]) {
-                for (const type of ["text/plain", "application/json", "application/x-www-form-urlencoded"]) {
-                    const options = {method, mode, credentials, headers: {"Content-Type": type}};
-                    if (!["GET", "HEAD"].includes(method)) options.body = body;
-                    try {
-                        const answer = await fetch(url, options);
-                        if (answer.type !== "opaque") told.push([url, mode, answer.status]);
-                    } catch (error) {}
-                }
+            for (const type of ["text/plain", "application/json"]) {
+                const options = {method, mode, credentials: "include", headers: {"Content-Type": type}};
+                if (!["GET", "HEAD"].includes(method)) options.body = body;
+                try {
+                    const answer = await fetch(url, options);
+                    if (answer.type !== "opaque") told.push([url, mode, answer.status]);
+                } catch (error) {}
             }
         }
         navigator.sendBeacon(url, body);
@@ -246,7 +244,7 @@ async (urls) => {
         element.onerror = done;
         element[attribute] = url;
         document.body.append(element);
-        setTimeout(done, 3000);
+        setTimeout(done, 1500);
     });
     for (const url of urls) {
         await Promise.all([
@@ -325,7 +323,7 @@ def test_no_form_of_another_origin_changes_anything(
 
     for number in range(len(forms)):
         page.evaluate("number => document.forms[number].submit()", number)
-        page.wait_for_timeout(30)
+        page.wait_for_timeout(10)
     until(lambda: len(refused) > 0, page)
     assert set(refused) <= {403}
 
