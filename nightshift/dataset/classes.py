@@ -147,6 +147,15 @@ def number_text(name: str) -> str:
         return name
 
 
+def same_classes(some: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two models tell the same classes in the same order; numbers may be written in different ways.
+
+    >>> same_classes(("0.5", "1.0"), ("0.5", "1")), same_classes(("no", "yes"), ("No", "yes"))
+    (True, False)
+    """
+    return list(map(number_text, some)) == list(map(number_text, others))
+
+
 def number_codes(labels: pa.Array | pa.ChunkedArray) -> Floats:
     """Labels of a binary or regression label as numbers, NaN for null; of texts, the numbers they are written as.
 

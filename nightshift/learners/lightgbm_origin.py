@@ -6,6 +6,7 @@ from typing import Any
 
 import lightgbm as lgb
 
+from nightshift.dataset.classes import same_classes
 from nightshift.errors import RequestError
 from nightshift.learners.lightgbm_model import FILE_NAME
 from nightshift.learners.protocol import Origin, Task
@@ -17,7 +18,7 @@ def origin_booster(task: Task, origin: Origin) -> lgb.Booster:
     Raises:
         RequestError: the classes differ.
     """
-    if task.kind == "multiclass" and task.classes != origin.classes:
+    if task.kind == "multiclass" and not same_classes(task.classes, origin.classes):
         raise RequestError(
             f"trees go on with the classes that they have, and those of the label differ from those of {origin.name}",
             where="learner.from_model", valid=origin.classes,

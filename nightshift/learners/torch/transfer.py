@@ -16,6 +16,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
+from nightshift.dataset.classes import same_classes
 from nightshift.errors import DataRefusedError, RequestError
 from nightshift.learners.protocol import Origin, Task
 from nightshift.learners.torch.columns import PREFIX, ColumnMatch
@@ -186,7 +187,7 @@ def _refuse_other_channels(origin: Origin, before: Inputs, now: Inputs) -> None:
 
 
 def _refuse_other_classes(origin: Origin, task: Task) -> None:
-    if origin.classes != task.classes:
+    if not same_classes(origin.classes, task.classes):
         raise RequestError(
             f"the head of {origin.name} tells other classes than those of the training rows", where=_OF_HEAD,
             valid=origin.classes, remedy="write head: new, which learns what to tell from these rows",
