@@ -361,3 +361,27 @@ def test_a_cause_that_lasts_unchanged_leads_to_one_retrain_until_age_does() -> N
         if one.decision.action == "retrain"
     ]
     assert retrains == [(1, ("drift:temp",)), (31, ("age",))]
+
+
+def test_a_champion_that_cannot_score_is_told_by_what_it_misses() -> None:
+    found = decide(
+        Evidence(as_of=NOW, champion=3, champion_as_of=NOW - DAY, lacking=("gap", "temp")), (), policy()
+    )
+    assert (
+        "Version 3 cannot score these rows: they lack 'gap', 'temp', which it was trained on."
+        in found.reasons
+    )
+
+
+def test_a_night_of_before_the_champion_says_which_version_it_looks_at() -> None:
+    note = "Version 2 is used: the champion, version 5, has seen what came later"
+    found = decide(Evidence(as_of=NOW, champion=2, champion_as_of=NOW - DAY, note=note), (), policy())
+    assert f"{note}." in found.reasons
+    none = decide(Evidence(as_of=NOW, later_champion=5), (), policy())
+    assert (none.action, none.causes) == ("retrain", ("first",))
+    assert "no version was promoted by then: the champion, version 5, is of later" in none.reasons[0]
+
+
+def test_no_champion_is_told_to_be_of_a_negative_age() -> None:
+    later = decide(Evidence(as_of=NOW, champion=2, champion_as_of=NOW + DAY), (), policy())
+    assert "version 2 stands" in later.reasons[0]

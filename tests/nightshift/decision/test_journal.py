@@ -222,3 +222,13 @@ def test_processes_that_write_the_same_nights_write_each_once(journal: Journal) 
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert journal.nights() == tuple(night(day) for day in reversed(range(4)))
     assert commits(journal) == 3
+
+
+def test_a_night_whose_version_waits_is_read_back_also_from_a_table_of_before(journal: Journal) -> None:
+    first = journal.record(night(0))
+    uri = journal.lake.uri(DECISIONS)
+    old = DeltaTable(uri).to_pyarrow_table().drop_columns(["waits"])
+    write_deltalake(uri, old, mode="overwrite", schema_mode="overwrite")
+    assert journal.find(first.as_of) == first
+    waiting = journal.record(night(1, trained=4, waits=True))
+    assert journal.nights() == (waiting, first)

@@ -141,3 +141,25 @@ def test_what_the_window_is_compared_with_is_the_policys(reference: str, rows: i
     found = looked(tmp_path, nights=(good,), reference=reference)
     assert found.reference is not None
     assert found.reference.rows == rows
+
+
+def test_a_champion_that_cannot_score_is_looked_at_all_the_same(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.write(rows_of(per_day=40))
+    watched = {"window": "6d", "signals": {"domain_classifier": {"enabled": True}}}
+    project = world.declare(split=SPLIT, drift=watched)
+    before = snapshot(world, project, days(1, 33), TRAINED)
+    candidate = train(project, before, "mark", world.settings)
+    evaluate(project, candidate, before, world.settings)
+    place = Path(candidate.path)
+    standing = Standing.load(version_of(candidate), place / MODEL, place / MONITORING)
+    narrow = world.declare("select * exclude (gap) from rows", split=SPLIT, drift=watched)
+    opening = Opening(
+        windows=NightWindows.of(narrow, AS_OF, AS_OF - timedelta(days=1)),
+        nights=(),
+        began_at=datetime.now(UTC),
+    )
+    found = monitor(narrow, snapshot(world, narrow), opening, standing, world.settings)
+    assert found.lacking == ("gap",)
+    missing = next(one for one in found.signals if one.column == "gap" and one.name == "missing_rate")
+    assert missing.alarm

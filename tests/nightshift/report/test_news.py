@@ -78,3 +78,15 @@ def test_an_error_of_any_length_makes_a_short_message() -> None:
     assert news.words.startswith("The night failed. a a a")
     assert "\n" not in news.words
     assert len(news.words) < 450
+
+
+def test_a_version_that_waits_for_a_person_is_told_with_what_to_do() -> None:
+    reasons = (
+        "Retrain: x drifts.",
+        "Version 3: the champion cannot score. To make it champion: nightshift promote",
+    )
+    (_, news) = news_of(night(2, "retrain", reasons, trained=3, waits=True), QUIET)
+
+    assert news.kind == "refused"
+    assert "version 3 waits for a person" in news.words
+    assert news.words.endswith(reasons[1])
