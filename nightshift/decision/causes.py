@@ -109,7 +109,7 @@ def _first(evidence: Evidence) -> Iterator[Cause]:
     if evidence.champion is None:
         says = "there is no champion yet"
         if evidence.later_champion is not None:
-            says = f"no version was promoted by then: the champion, version {evidence.later_champion}, is of later"
+            says = f"no version was promoted by then: the champion, version {evidence.later_champion}, was trained later"
         yield Cause(FIRST, 0, 1.0, says, at_once=True)
 
 

@@ -379,7 +379,7 @@ def test_a_night_of_before_the_champion_says_which_version_it_looks_at() -> None
     assert f"{note}." in found.reasons
     none = decide(Evidence(as_of=NOW, later_champion=5), (), policy())
     assert (none.action, none.causes) == ("retrain", ("first",))
-    assert "no version was promoted by then: the champion, version 5, is of later" in none.reasons[0]
+    assert "no version was promoted by then: the champion, version 5, was trained later" in none.reasons[0]
 
 
 def test_no_champion_is_told_to_be_of_a_negative_age() -> None:
