@@ -18,10 +18,11 @@ _DAY = timedelta(days=1)
 def numbers_of(evidence: Evidence, past: Past, policy: Drift) -> Metrics:
     """What was compared tonight; docs/drift-policy.md says what each name stands for."""
     trained = trained_at(evidence, past)
+    # A missed night may have a champion that was trained after it: no age is below zero.
     ages = {"champion_age_days": evidence.champion_as_of, "trained_days_ago": trained}
     effects = [effect_of(signal) for signal in evidence.signals]
     return {
-        **{name: None if at is None else evidence.since(at) / _DAY for name, at in ages.items()},
+        **{name: None if at is None else max(evidence.since(at) / _DAY, 0.0) for name, at in ages.items()},
         "max_age_days": None if policy.max_age is None else policy.max_age / _DAY,
         "cooldown_days": policy.cooldown / _DAY,
         "new_labels": finite(evidence.new_labels),

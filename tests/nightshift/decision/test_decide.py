@@ -385,3 +385,4 @@ def test_a_night_of_before_the_champion_says_which_version_it_looks_at() -> None
 def test_no_champion_is_told_to_be_of_a_negative_age() -> None:
     later = decide(Evidence(as_of=NOW, champion=2, champion_as_of=NOW + DAY), (), policy())
     assert "version 2 stands" in later.reasons[0]
+    assert later.numbers["champion_age_days"] == 0
