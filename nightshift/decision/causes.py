@@ -12,7 +12,7 @@ from nightshift.decision.evidence import Evidence, Past
 from nightshift.findings import Estimated, Realised, Signal
 from nightshift.spec.drift import Drift
 
-FIRST, AGE = "first", "age"
+FIRST, COLUMNS, AGE = "first", "columns", "age"
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ def standing(evidence: Evidence, past: Past, policy: Drift) -> tuple[Cause, ...]
     """All causes that stand tonight, the weightiest first."""
     found = [
         *_first(evidence),
+        *_columns(evidence),
         *_performance("realised", 1, evidence.realised, policy),
         *_performance("estimated", 2, evidence.estimated, policy),
         *_alarms(evidence, policy),
@@ -109,8 +110,17 @@ def _first(evidence: Evidence) -> Iterator[Cause]:
     if evidence.champion is None:
         says = "there is no champion yet"
         if evidence.later_champion is not None:
-            says = f"no version was promoted by then: the champion, version {evidence.later_champion}, was trained later"
+            later = f"the champion, version {evidence.later_champion}, was trained later"
+            says = f"no version was promoted by then: {later}"
         yield Cause(FIRST, 0, 1.0, says, at_once=True)
+
+
+def _columns(evidence: Evidence) -> Iterator[Cause]:
+    """A champion that cannot score the rows: whether that is a fault of the data or meant, a person has to say."""
+    if evidence.lacking:
+        columns = ", ".join(map(repr, evidence.lacking))
+        says = f"version {evidence.champion} cannot score these rows: they lack {columns}, which it was trained on"
+        yield Cause(COLUMNS, 0, 1.0, says, acts=False)
 
 
 def _performance(key: str, rank: int, found: Realised | Estimated | None, policy: Drift) -> Iterator[Cause]:

@@ -126,9 +126,6 @@ def _asides(evidence: Evidence, policy: Drift, anything: bool) -> Iterator[str]:
         yield (
             f"Nothing to do: {len(alarms)} of {measured:,} signals alarm, and version {evidence.champion} {age}"
         )
-    if evidence.lacking:
-        columns = ", ".join(map(repr, evidence.lacking))
-        yield f"Version {evidence.champion} cannot score these rows: they lack {columns}, which it was trained on"
     if evidence.note:
         yield evidence.note
     for key, found in (("realised", evidence.realised), ("estimated", evidence.estimated)):
