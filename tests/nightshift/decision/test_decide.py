@@ -367,10 +367,9 @@ def test_a_champion_that_cannot_score_is_told_by_what_it_misses() -> None:
     found = decide(
         Evidence(as_of=NOW, champion=3, champion_as_of=NOW - DAY, lacking=("gap", "temp")), (), policy()
     )
-    assert (
-        "Version 3 cannot score these rows: they lack 'gap', 'temp', which it was trained on."
-        in found.reasons
-    )
+    assert (found.action, found.causes) == ("watch", ("columns",))
+    says = "Watched: version 3 cannot score these rows: they lack 'gap', 'temp', which it was trained on; "
+    assert found.reasons[0].startswith(says)
 
 
 def test_a_night_of_before_the_champion_says_which_version_it_looks_at() -> None:
