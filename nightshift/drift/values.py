@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightshift.dataset.float32 import BEYOND
 from nightshift.drift.profile import Floats
 from nightshift.errors import RequestError
 
@@ -45,8 +46,8 @@ def numbers(column: pa.Array, name: str) -> Floats:
     """A column as float64, shape (n,), NaN for null.
 
     Dates and timestamps are seconds since 1970-01-01, times and durations seconds. Integers and decimals beyond 2^53
-    are rounded to the nearest float64. Texts are read as numbers where a column of numbers was expected; what is no
-    number counts as null.
+    are rounded to the nearest float64; what float32 cannot hold is infinite, as it is to a model. Texts are read as
+    numbers where a column of numbers was expected; what is no number counts as null.
     """
     if pa.types.is_dictionary(column.type) or kind_of(column, name) == "category":
         return _numbers_of_texts(column, name)
@@ -62,6 +63,8 @@ def numbers(column: pa.Array, name: str) -> Floats:
         scale = _SECONDS[kind.unit]
         column = column.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64())
     values: Floats = _plain(column.cast(pa.float64(), safe=False), np.float64(np.nan))
+    if pa.types.is_float64(kind):
+        values = _as_a_model_sees(values)
     return values if scale == 1.0 else values * scale
 
 
@@ -90,6 +93,11 @@ def _plain(column: pa.Array, null: np.float64 | np.int64) -> npt.NDArray[Any]:
         value = pa.py_buffer(np.array([null]))
         column = column.fill_null(pa.Array.from_buffers(column.type, 1, [None, value])[0])
     return np.from_dlpack(column)
+
+
+def _as_a_model_sees(values: Floats) -> Floats:
+    beyond = np.abs(values) >= BEYOND
+    return np.where(beyond, np.copysign(np.inf, values), values) if beyond.any() else values
 
 
 def _as_texts(values: pa.Array) -> list[str | None]:

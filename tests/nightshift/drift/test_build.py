@@ -232,7 +232,20 @@ def test_bytes_that_are_no_text_are_told_apart() -> None:
     assert category(profile([batch], lay_out([batch], {"x": "feature"})), "x").values == ("ff00", "ff01")
 
 
-@pytest.mark.parametrize("scale", [1e-300, 1e-3, 1e150, 1e308])
+@pytest.mark.parametrize("value", [1e39, -1e300, 1.7976931348623157e308])
+def test_numbers_beyond_float32_are_counted_as_infinite_ones(value: float) -> None:
+    values = np.random.default_rng(0).normal(size=5000)
+    told = []
+    for far in (value, np.copysign(np.inf, value)):
+        values[:3] = far
+        batch = pa.record_batch({"x": values})
+        told.append(numeric(profile([batch], lay_out([batch], {"x": "feature"})), "x"))
+    assert (told[0].infinite, told[0].nulls) == (3, 0)
+    assert told[0].counts.tolist() == told[1].counts.tolist()
+    assert (told[0].mean, told[0].maximum) == (told[1].mean, told[1].maximum)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-3, 1e30, 1e38])
 def test_very_large_and_very_small_numbers_are_counted(scale: float) -> None:
     values = np.random.default_rng(0).normal(size=5000) / 6 * scale
     batch = pa.record_batch({"x": values})

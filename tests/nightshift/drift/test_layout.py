@@ -60,7 +60,7 @@ def test_values_that_are_many_are_alone_in_their_bin() -> None:
         assert column.counts[at + 1] == (values == value).sum()
 
 
-@pytest.mark.parametrize("values", [[3.0], [3.0, 3.0], [0.0], [-1e308], [1.7976931348623157e308], [5e-324]])
+@pytest.mark.parametrize("values", [[3.0], [3.0, 3.0], [0.0], [-3e38], [3.4e38], [5e-324]])
 def test_a_constant_has_one_bin(values: list[float]) -> None:
     _, column = of(values)
     assert column.counts.tolist() == [0, len(values), 0]
