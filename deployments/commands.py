@@ -279,6 +279,8 @@ def show_scored(screen: Screen, scored: Scored) -> None:
         ],
     )
     screen.say(f"Predictions: {_place(scored.table)} (version {scored.table_version})")
+    if scored.latest_table:
+        screen.say(f"Published, one row a key: {_place(scored.latest_table)}")
     if scored.cost is not None:
         screen.say(f"{_cost_line(scored.cost)}.")
 

@@ -88,6 +88,8 @@ def predict_report(scored: Scored) -> dict[str, Any]:
         "arm": scored.arm,
         "table": scored.table,
         "table_version": scored.table_version,
+        "latest_table": scored.latest_table,
+        "latest_version": scored.latest_version,
         "realised": scored.realised,
         "realised_rows": scored.realised_rows,
         "realised_learnt": scored.realised_learnt,

@@ -152,6 +152,7 @@ class Scored(Record):
 
     Attributes:
         arm: whose answers they are; the champion's are published.
+        latest_table, latest_version: of `latest_predictions`, brought up to these.
         digest: of what they were made of; their commit has it too.
         unseen_categories: how many values of a category the model had never seen, by column.
         beyond_float32: how many finite numbers of a column are beyond float32, and so are as infinite ones.
@@ -174,6 +175,8 @@ class Scored(Record):
     unlearnt_nulls: dict[str, int] = Field(default_factory=dict)
     table: str
     table_version: int
+    latest_table: str = ""
+    latest_version: int | None = None
     digest: str = ""
     realised: Metrics
     realised_rows: int

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from nightshift.lake.replacement import Replacement
 from nightshift.lake.stream import streamed
 from nightshift.records import Window
 from nightshift.settings import Settings
+from nightshift.sources.delta_rows import delta_rows
 from nightshift.sources.location import locate
 
 __all__ = ["Lake", "Replacement"]
@@ -37,8 +39,10 @@ _CONFIGURATION: Mapping[str, str | None] = {
     "delta.logRetentionDuration": "interval 36500 days",
 }
 _LOOK_BACK = 50
+# A table's statistics have no microseconds.
+_CUT_OFF = timedelta(milliseconds=1)
 # Commits after which the table has the rows that it had before.
-_HOUSEKEEPING = ("VACUUM START", "VACUUM END", "OPTIMIZE")
+HOUSEKEEPING = ("VACUUM START", "VACUUM END", "OPTIMIZE")
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Lake:
         Raises:
             RequestError: no such table or version.
         """
-        return self._at(table, version).to_pyarrow_dataset()
+        return delta_rows(self._at(table, version))
 
     def columns(self, table: str, version: int, window: Window, time_column: str) -> list[str]:
         """The columns that the rows of a window were written with; what the table has beside is null in them.
@@ -86,7 +90,7 @@ class Lake:
         bare = [window]
         for commit in commits(self.uri(table), version):
             written = commit.window(time_column)
-            if not bare or (written is None and commit.info.get("operation") not in _HOUSEKEEPING):
+            if not bare or (written is None and commit.info.get("operation") not in HOUSEKEEPING):
                 break
             if written is not None and any(one.shared(written) for one in bare):
                 # Before commits said it, a table had the columns of the rows that were written last.
@@ -130,6 +134,29 @@ class Lake:
             return handle.version()
         with _write_faults(uri):
             return self._write(handle, uri, rows, change)
+
+    def rebuild(self, table: str, rows: pa.RecordBatchReader, notes: Mapping[str, str]) -> int:
+        """Make all of `table` anew, in one commit: for one that is made of other tables alone. Older versions stay.
+
+        Args:
+            notes: what the commit says of itself, by name.
+
+        Raises:
+            TransientError: another writer changed the table at the same time.
+            OutsideError: the store cannot be written.
+        """
+        handle, uri = self._open(table), self.uri(table)
+        marks = {f"nightshift.{name}": value for name, value in notes.items()}
+        properties = CommitProperties(custom_metadata=marks)
+        with _write_faults(uri):
+            if handle is None:
+                return self._create(uri, rows, properties)
+            with streamed(iter(rows), rows.schema) as reader:
+                write_deltalake(
+                    handle, reader, mode="overwrite", schema_mode="overwrite", predicate="true",
+                    commit_properties=properties,
+                )  # fmt: skip
+            return handle.version()
 
     def holds(self, table: str, version: int, change: Replacement) -> bool:
         """Whether `table` at `version` holds the rows of `change`, and all their files are there."""
@@ -184,7 +211,7 @@ class Lake:
         batches = cast_rows(rows, found.schema, uri)
         if found.widened:
             logger.info("lake: %s is written again, with wider %s", uri, ", ".join(found.widened))
-            stay = cast_rows(handle.to_pyarrow_dataset().to_batches(filter=kept), found.schema, uri)
+            stay = cast_rows(delta_rows(handle).to_batches(filter=kept), found.schema, uri)
             with streamed(chain(stay, batches), found.schema) as reader:
                 # The predicate makes it a conflict when another process has written since.
                 write_deltalake(
@@ -244,7 +271,7 @@ class Lake:
     def _holds(self, table: str, version: int, change: Replacement) -> bool:
         """Whether the newest commit up to `version` that touched these rows is the one that put `change` there."""
         for commit in islice(commits(self.uri(table), version), _LOOK_BACK):
-            if commit.info.get("operation") in _HOUSEKEEPING:
+            if commit.info.get("operation") in HOUSEKEEPING:
                 continue
             if change.made(commit.info):
                 return True
@@ -262,12 +289,16 @@ def _missing(handle: DeltaTable, uri: str) -> list[dict[str, Any]]:
 def _may_hold(file: dict[str, Any], change: Replacement) -> bool:
     """Whether a file may hold rows of the window, as far as the log tells."""
     least, most = (file.get(f"{end}.{change.time_column}") for end in ("min", "max"))
-    return least is None or most is None or (least < change.window.end and most >= change.window.start)
+    return (
+        least is None
+        or most is None
+        or (least < change.window.end and most + _CUT_OFF >= change.window.start)
+    )
 
 
 def _is_unused(handle: DeltaTable, column: str, kept: pc.Expression) -> bool:
     """Whether a column holds nothing but nulls in the rows that stay."""
-    rows = handle.to_pyarrow_dataset().scanner(columns=[column], filter=kept & pc.field(column).is_valid())
+    rows = delta_rows(handle).scanner(columns=[column], filter=kept & pc.field(column).is_valid())
     return int(rows.count_rows()) == 0
 
 

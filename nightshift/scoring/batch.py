@@ -20,6 +20,7 @@ from nightshift.lake.tables import Lake, Replacement
 from nightshift.records import Arm, Scored, Snapshot, Window
 from nightshift.scoring.columns import TABLE, PredictionColumns
 from nightshift.scoring.gathered import Gathered
+from nightshift.scoring.latest import LATEST, is_published, publish
 from nightshift.scoring.published import CHAMPION, publications, segments
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
@@ -155,8 +156,16 @@ def predict(
             pass
     gathered = run.gathered
     scored = _scored(run, (lake.uri(TABLE), table_version))
+    latest = publish(project, settings)
     cost = meter.so_far(rows=gathered.rows)
-    scored = scored.model_copy(update={"seconds": cost.wall_s, "cost": cost})
+    scored = scored.model_copy(
+        update={
+            "seconds": cost.wall_s,
+            "cost": cost,
+            "latest_table": lake.uri(LATEST),
+            "latest_version": latest,
+        }
+    )
     logger.info(
         "predict: %s rows of %s scored by version %d, predictions version %d, in %.1f s",
         f"{gathered.rows:,}", snapshot.window, version.version, table_version, scored.seconds,
@@ -170,7 +179,8 @@ def is_kept(project: Project, scored: Scored, settings: Settings) -> bool:
     lake = Lake.of(project.name, settings)
     names = PredictionColumns.of(project, lake.schema(TABLE))
     where = {names.model_version: scored.model_version}
-    return lake.has_held(TABLE, Replacement(scored.window, project.dataset.event_time, scored.digest, where))
+    change = Replacement(scored.window, project.dataset.event_time, scored.digest, where)
+    return lake.has_held(TABLE, change) and is_published(project, settings)
 
 
 def _scored(run: _Run, table: tuple[str, int]) -> Scored:

@@ -15,6 +15,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.table import MAX_SUPPORTED_READER_VERSION, SUPPORTED_READER_FEATURES
 
 from nightshift.errors import DataRefusedError, OutsideError, RequestError
+from nightshift.sources.delta_rows import delta_rows
 from nightshift.sources.location import locate
 from nightshift.spec.project import DeltaSource
 
@@ -46,7 +47,7 @@ class Delta:
     def open(self) -> ds.Dataset:
         """The table's rows at its version."""
         try:
-            return self._table().to_pyarrow_dataset()
+            return delta_rows(self._table())
         except (DeltaError, pa.ArrowException, OSError) as error:
             raise self._unreadable(error) from error
 

@@ -7,7 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
@@ -219,3 +221,27 @@ def test_a_table_of_an_older_backup_does_not_hold_what_came_after(lake: Lake) ->
     assert lake.replace("t", rows[1].to_reader(), other) == version
     assert not lake.holds("t", version, second), "a version of this number, and other rows"
     assert lake.holds("t", version, first)
+
+
+def test_a_column_that_came_later_is_null_in_every_filter(lake: Lake) -> None:
+    put(lake, 0, a=pa.array([1, 2]))
+    put(lake, 1, a=pa.array([None], pa.int64()), b=pa.array(["x"]))
+    rows = lake.read("t", 1)
+    with duckdb.connect() as connection:
+        connection.register("rows", rows)
+
+        def found(condition: str) -> list[Any]:
+            return [row[0] for row in connection.sql(f"SELECT b FROM rows WHERE {condition}").fetchall()]
+
+        assert found("b IS NOT NULL") == found("b >= 'a'") == found("a IS NULL") == ["x"]
+        assert found("b IS NULL") == found("a IS NOT NULL") == found("a > 0") == [None, None]
+    assert rows.count_rows(filter=pc.field("b").is_valid()) == 1
+
+
+def test_a_moment_within_a_millisecond_is_found(lake: Lake) -> None:
+    moment = START + timedelta(microseconds=456)
+    rows = pa.table({"at": pa.array([moment], AT)})
+    lake.replace("t", rows.to_reader(), Replacement(days(0, 1), "at", "x"))
+    after = pa.scalar(START + timedelta(microseconds=400), AT)
+    assert lake.read("t", 0).count_rows(filter=pc.field("at") > after) == 1
+    assert lake.read("t", 0).count_rows(filter=pc.field("at") <= after) == 0
