@@ -40,9 +40,13 @@ class DatasetQuery:
         """
         try:
             bound = self._bound(self.statement.text, window)
-            return dict(zip(bound.columns, (str(kind) for kind in bound.types), strict=True))
         except duckdb.Error as error:
             raise self._refused_by_duckdb(error) from error
+        self._refuse_names_alike(bound.columns)
+        # Of columns with one name the first counts: a join often gives its key twice.
+        found = reversed(list(zip(bound.columns, (str(kind) for kind in bound.types), strict=True)))
+        types = dict(found)
+        return {name: types[name] for name in bound.columns}
 
     def rows(self, window: Window) -> pa.RecordBatchReader:
         """The window's rows, streamed in the order (event time, key).
@@ -93,13 +97,23 @@ class DatasetQuery:
             if value is not None:
                 return DataRefusedError(
                     f"the column {name!r} has the value {value}, which its type in the lake, {cast}, does not hold",
-                    where=self._where, remedy=f"cast {name!r} to DOUBLE or VARCHAR in the SQL, or leave the row out",
+                    where=self.where, remedy=f"cast {name!r} to DOUBLE or VARCHAR in the SQL, or leave the row out",
                 )  # fmt: skip
         return None
 
+    def _refuse_names_alike(self, names: list[str]) -> None:
+        seen: dict[str, str] = {}
+        for name in names:
+            other = seen.setdefault(name.casefold(), name)
+            if other != name:
+                raise RequestError(
+                    f"the SQL gives the columns {other!r} and {name!r}, which SQL itself cannot tell apart",
+                    where=self.where, remedy="give one of them another name, or leave it out",
+                )  # fmt: skip
+
     def _read(self) -> Statement:
         try:
-            return read_statement(self.project.sql_text, self.connection, self._where)
+            return read_statement(self.project.sql_text, self.connection, self.where)
         except duckdb.Error as error:
             raise self._refused_by_duckdb(error) from error
 
@@ -109,12 +123,13 @@ class DatasetQuery:
 
     def _refused_by_duckdb(self, error: duckdb.Error) -> RequestError:
         return refused_sql(
-            error, "the SQL", where=self._where, valid=sorted(self.sources),
+            error, "the SQL", where=self.where, valid=sorted(self.sources),
             remedy="correct the SQL; the valid names above are its sources",
         )  # fmt: skip
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
+        """The project and its SQL, for an error."""
         return f"project {self.project.name}: {self.project.dataset.sql}"
 
     def _cast(self, name: str, kind: str) -> str | None:
@@ -124,7 +139,7 @@ class DatasetQuery:
         cast = lake_type(kind, is_key=name in self.project.dataset.key)
         if cast is None:
             raise RequestError(
-                f"the column {name!r} has the type {kind}, which no lake column can have", where=self._where,
+                f"the column {name!r} has the type {kind}, which no lake column can have", where=self.where,
                 valid=VALID, remedy=f"cast or unnest {name!r} in the SQL",
             )  # fmt: skip
         return None if cast == kind else cast
@@ -158,7 +173,7 @@ class DatasetQuery:
         if not kind.startswith(("TIMESTAMP", "DATE")):
             raise RequestError(
                 f"dataset.event_time {dataset.event_time!r} has the type {kind}, not a time",
-                where=self._where,
+                where=self.where,
                 remedy="cast it to TIMESTAMPTZ in the SQL",
             )
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from nightshift.atomic import replacing
 from nightshift.cost.meter import Meter
 from nightshift.dataset.query import DatasetQuery
+from nightshift.dataset.times import refuse_times_out_of_range
 from nightshift.engine import engine, reaches_out, refused_sql
 from nightshift.errors import DataRefusedError, NightshiftError, OutsideError
 from nightshift.records import Staged, Window
@@ -64,7 +65,7 @@ def stage(project: Project, window: Window, fingerprint: str, settings: Settings
         query = DatasetQuery(project, settings, connection)
         with replacing(path) as temporary:
             try:
-                rows = _write(query.rows(window), temporary)
+                rows = _write(query.rows(window), temporary, query.where)
             except (duckdb.Error, pa.ArrowException) as error:
                 raise _explained(error, query, window) from error
             if rows == 0:
@@ -83,10 +84,11 @@ def stage(project: Project, window: Window, fingerprint: str, settings: Settings
     )
 
 
-def _write(reader: pa.RecordBatchReader, path: Path) -> int:
+def _write(reader: pa.RecordBatchReader, path: Path, where: str) -> int:
     rows = 0
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, reader.schema) as writer:
         for batch in reader:
+            refuse_times_out_of_range(batch, where)
             writer.write_batch(batch)
             rows += batch.num_rows
             logger.debug("ingest: %s rows", f"{rows:,}", extra={"step": "ingest", "done": rows})

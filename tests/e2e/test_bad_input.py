@@ -199,8 +199,8 @@ CASES = {
     "a truncated file": Case(WIDE, 3, ("second.parquet", "cannot be read"), with_a_truncated_file),
     "a flipped byte": Case(WIDE, 3, ("second.parquet", "cannot be read"), with_a_flipped_byte),
     "a file that is no Parquet": Case(WIDE, 3, ("second.parquet", "cannot be read"), with_no_parquet_in_it),
-    "a CSV whose types change half-way": Case(WIDE, 3, ("long.csv", "n/k"), with_a_csv_that_changes_half_way),
-    "a CSV that differs from the first": Case(WIDE, 3, ("b.csv", "Field x"), with_a_csv_that_differs_from_the_first),
+    "a CSV whose types change half-way": Case(WIDE, 3, ("long.csv", "'x' changed its type"), with_a_csv_that_changes_half_way),
+    "a CSV that differs from the first": Case(WIDE, 3, ("b.csv", "'x' changed its type"), with_a_csv_that_differs_from_the_first),
     "a CSV with a short line": Case(WIDE, 3, ("ragged.csv",), with_a_ragged_csv),
     # The rows.
     "no rows in the window": Case(("ingest", NAME, "--start", "2025-01-01", "--end", "2025-01-02"), 3, ("has no rows", "2024-")),

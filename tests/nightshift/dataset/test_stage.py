@@ -147,6 +147,34 @@ def test_the_fingerprint_covers_source_sql_declaration_and_window(world: World) 
     assert mark() != first
 
 
+@pytest.mark.parametrize(
+    "value", ["timestamptz 'infinity'", "timestamp '-infinity'", "date 'infinity'", "date '-infinity'",
+              "timestamp '0044-03-15 (BC)'", "date '10000-01-01'"],
+)  # fmt: skip
+def test_days_and_times_that_no_calendar_has_are_refused_by_column(world: World, value: str) -> None:
+    project = world.declare(f"select *, case when n > 4 then {value} end as until from rows")
+    with pytest.raises(DataRefusedError, match="'until' has a day or a time") as caught:
+        staged(world, project)
+    assert "isfinite" in caught.value.remedy
+
+
+def test_the_first_and_the_last_day_of_the_calendar_are_kept(world: World) -> None:
+    sql = "select *, timestamptz '0001-01-01' as since, timestamptz '9999-12-31 23:59:59.999999' as until from rows"
+    assert staged(world, world.declare(sql)).rows == 1200
+
+
+def test_columns_that_sql_cannot_tell_apart_are_refused(world: World) -> None:
+    with pytest.raises(RequestError, match="'x' and 'X'"):
+        staged(world, world.declare('select *, n as "X" from rows'))
+
+
+def test_of_a_joins_two_keys_the_first_is_taken(world: World) -> None:
+    sql = "select a.*, b.* exclude (x) from rows a join (select id, 5 as five, 0 as x from rows) b on a.id = b.id"
+    table = read(staged(world, world.declare(sql)))
+    assert table.schema.names.count("id") == 1
+    assert set(table["five"].to_pylist()) == {5}
+
+
 def test_a_join_larger_than_memory_spills_to_disk(tmp_path: Path) -> None:
     size = 1_000_000
     rng = np.random.default_rng(3)
