@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pyarrow as pa
@@ -17,8 +18,9 @@ from nightshift.sources.facts import NOTHING, Facts
 from nightshift.sources.inference import converted, look
 from nightshift.sources.text_file import TextStream, first_wrong_line, unreadable
 
-# No line may be longer. A few blocks are in memory at once.
-_BLOCK = 8 << 20
+# A few blocks are in memory at once. No line may be longer than the longest.
+_BLOCK = 4 << 20
+_LONGEST_LINE = 64 << 20
 _HEADER = 1 << 20
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -26,22 +28,21 @@ _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 def csv_facts(filesystem: fs.FileSystem, path: str) -> dict[str, Facts]:
     """What is known of the columns after reading all of the file."""
     facts: dict[str, Facts] = {}
-    with closing(csv_blocks(filesystem, path)) as blocks:
+    with closing(csv_blocks(filesystem, path)) as blocks, ThreadPoolExecutor() as columns:
         for block in blocks:
-            for name, values in zip(block.schema.names, block.columns, strict=True):
-                was = facts.get(name, NOTHING)
-                facts[name] = was.joined(look(values, was.kind))
+            was = [facts.get(name, NOTHING) for name in block.schema.names]
+            found = columns.map(look, block.columns, [one.kind for one in was])
+            for name, old, new in zip(block.schema.names, was, found, strict=True):
+                facts[name] = old.joined(new)
     return facts
 
 
 def csv_rows(filesystem: fs.FileSystem, path: str, schema: pa.Schema) -> Generator[pa.RecordBatch]:
     """The rows of the file in the types of `schema`, which `csv_facts` allow."""
-    with closing(csv_blocks(filesystem, path)) as blocks:
+    with closing(csv_blocks(filesystem, path)) as blocks, ThreadPoolExecutor() as columns:
         for block in blocks:
-            columns = [
-                converted(values, field.type) for values, field in zip(block.columns, schema, strict=True)
-            ]
-            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+            found = list(columns.map(converted, block.columns, schema.types))
+            yield pa.RecordBatch.from_arrays(found, schema=schema)
 
 
 def csv_blocks(filesystem: fs.FileSystem, path: str) -> Generator[pa.RecordBatch]:
@@ -50,27 +51,40 @@ def csv_blocks(filesystem: fs.FileSystem, path: str) -> Generator[pa.RecordBatch
     Raises:
         DataRefusedError: the file is no CSV with one header, is not UTF-8, or ends in the middle.
     """
-    try:
-        yield from _blocks(TextStream(filesystem, path))
-    except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
-        said = str(error)
-        if isinstance(error, UnicodeDecodeError) or "UTF8" in said:
-            raise first_wrong_line(filesystem, path) or unreadable(path, error) from error
-        if "straddling" in said:
-            error = pa.ArrowInvalid(f"a line is longer than {_BLOCK >> 20} MB, or a quote is never closed")
-        raise unreadable(path, error) from error
+    rows, size = 0, _BLOCK
+    while True:
+        try:
+            for block in _blocks(TextStream(filesystem, path), size, rows):
+                rows += block.num_rows
+                yield block
+            return
+        except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
+            said = str(error)
+            if "straddling" in said and size < _LONGEST_LINE:
+                size = _LONGEST_LINE  # from the start again, without the rows that were given
+                continue
+            if "straddling" in said:
+                error = pa.ArrowInvalid(
+                    f"a line is longer than {_LONGEST_LINE >> 20} MB, or a quote is never closed"
+                )
+            if isinstance(error, UnicodeDecodeError) or "UTF8" in said:
+                raise first_wrong_line(filesystem, path) or unreadable(path, error) from error
+            raise unreadable(path, error) from error
 
 
-def _blocks(stream: TextStream) -> Iterator[pa.RecordBatch]:
+def _blocks(stream: TextStream, size: int, skipped: int) -> Iterator[pa.RecordBatch]:
+    """The rows behind the first `skipped`, in blocks of `size` bytes; before them a block without rows."""
     names = _header(stream)
     schema = pa.schema([(name, pa.string()) for name in names])
     yield pa.RecordBatch.from_arrays([pa.array([], pa.string()) for _ in names], schema=schema)
-    if not stream.start(_BLOCK).strip():
+    if not stream.start(size).strip():
         return
     last = None
-    for block in _reader(stream, names):
+    for block in _reader(stream, names, size):
         last = block if block.num_rows else last
-        yield pa.RecordBatch.from_arrays(block.columns, schema=schema)
+        given = min(skipped, block.num_rows)
+        skipped -= given
+        yield pa.RecordBatch.from_arrays(block.slice(given).columns, schema=schema)
     if stream.quotes % 2 and last is not None and "\n" in (last.columns[-1][-1].as_py() or ""):
         raise DataRefusedError(
             "the file ends within quotes: a quote is opened and never closed", where=stream.path,
@@ -78,10 +92,10 @@ def _blocks(stream: TextStream) -> Iterator[pa.RecordBatch]:
         )  # fmt: skip
 
 
-def _reader(stream: TextStream, names: list[str]) -> pyarrow.csv.CSVStreamingReader:
+def _reader(stream: TextStream, names: list[str], size: int) -> pyarrow.csv.CSVStreamingReader:
     return pyarrow.csv.open_csv(
         stream,
-        read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=_BLOCK),
+        read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=size),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True

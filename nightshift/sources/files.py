@@ -107,12 +107,13 @@ class Files:
 
     def _open_copies(self, copies: TypedCopies, files: list[fs.FileInfo]) -> ds.Dataset:
         paths, schema = copies.of(files)
-        factory = _factory(fs.LocalFileSystem(), paths, str(copies.folder))
+        mapped = fs.LocalFileSystem(use_mmap=True)
+        factory = _factory(mapped, paths, str(copies.folder), ds.IpcFileFormat())
         return factory.finish(self._with_folders(factory, [(self.location.uri, schema)]))
 
     def _open(self, files: list[fs.FileInfo]) -> ds.Dataset:
         filesystem = self.location.filesystem
-        factory = _factory(filesystem, [info.path for info in files], self.location.base)
+        factory = _factory(filesystem, [info.path for info in files], self.location.base, _PARQUET)
         found = [(info.path, _PARQUET.inspect(info.path, filesystem)) for info in files]
         return factory.finish(self._with_folders(factory, found))
 
@@ -169,11 +170,13 @@ def _parquet() -> ds.ParquetFileFormat:
 _PARQUET = _parquet()
 
 
-def _factory(filesystem: fs.FileSystem, paths: list[str], base: str) -> ds.DatasetFactory:
+def _factory(
+    filesystem: fs.FileSystem, paths: list[str], base: str, form: ds.FileFormat
+) -> ds.DatasetFactory:
     options = ds.FileSystemFactoryOptions(
         partition_base_dir=base, partitioning=ds.HivePartitioning.discover()
     )
-    return ds.FileSystemDatasetFactory(filesystem, paths, _PARQUET, options)
+    return ds.FileSystemDatasetFactory(filesystem, paths, form, options)
 
 
 def _format_of(path: str) -> str:

@@ -40,12 +40,12 @@ def look(values: pa.Array, expected: Kind = Kind.EMPTY, kinds: tuple[Kind, ...] 
     if expected is Kind.TEXT:
         return Facts(Kind.TEXT)
     order = sorted(kinds or _RECOGNISERS, key=lambda kind: kind is not expected)
-    found = _recognised(values, order)
+    found = _recognised(values, order, expected)
     if found is None:
         cleaned, words = _cleaned(values)
         if cleaned.null_count == len(cleaned):
             return Facts(Kind.EMPTY, words=True)
-        found = _recognised(cleaned, order) or Facts(Kind.TEXT)
+        found = _recognised(cleaned, order, expected) or Facts(Kind.TEXT)
         found = replace(found, words=words)
     return found
 
@@ -65,15 +65,15 @@ def converted(values: pa.Array, kind: pa.DataType) -> pa.Array:
     return found
 
 
-def _recognised(values: pa.Array, order: list[Kind]) -> Facts | None:
+def _recognised(values: pa.Array, order: list[Kind], expected: Kind) -> Facts | None:
     # A cast that fails takes as long as all values: what a few are not, all are not.
     few = values.drop_null().slice(0, _FEW)
     for kind in order:
         try:
-            found = _RECOGNISERS[kind](few) and _RECOGNISERS[kind](values)
+            found = (kind is expected or _RECOGNISERS[kind](few)) and _RECOGNISERS[kind](values)
         except pa.ArrowInvalid:
             continue
-        if found is not None:
+        if found:
             return found
     return None
 
@@ -102,7 +102,7 @@ def _integers(values: pa.Array) -> Facts | None:
 
 def _numbers(values: pa.Array) -> Facts | None:
     read = pc.cast(values, pa.float64())
-    if _any(pc.match_substring_regex(values, "^(\\+|-?0[0-9])")):
+    if _any(pc.starts_with(values, "+")) or _starts_with_zeros(values):
         return None
     words, endless = _any(pc.is_nan(read)), _any(pc.is_inf(read))
     if words and not _any(pc.invert(pc.is_nan(read))):
@@ -115,12 +115,23 @@ def _numbers(values: pa.Array) -> Facts | None:
     length = pc.binary_length(values)
     whole = int(pc.max(pc.if_else(pc.less(point, 0), length, point)).as_py())
     scale = int(pc.max(pc.if_else(pc.less(point, 0), 0, pc.subtract(pc.subtract(length, point), 1))).as_py())
-    scientific = endless or _any(pc.match_substring(values, "e", ignore_case=True))
+    scientific = endless or _any(pc.match_substring(values, "e")) or _any(pc.match_substring(values, "E"))
     return Facts(Kind.NUMBER, words, whole, scale, _is_any_long(values, length, point), scientific)
+
+
+def _starts_with_zeros(values: pa.Array) -> bool:
+    """Whether a number has zeros in front that a number is not written with."""
+    for sign in ("", "-"):
+        zeros = pc.and_not(pc.starts_with(values, f"{sign}0"), pc.starts_with(values, f"{sign}0."))
+        if _any(zeros) and _any(pc.match_substring_regex(values.filter(zeros), "^-?0[0-9]")):
+            return True
+    return False
 
 
 def _is_any_long(values: pa.Array, length: pa.Array, point: pa.Array) -> bool:
     """Whether a number written out has more digits than a double keeps, zeros at its ends left out."""
+    if pc.max(length).as_py() <= _EXACT_DIGITS:
+        return False
     beside = pc.cast(pc.greater_equal(point, 0), pa.int32())  # the point, a sign, the zero before a point
     for start in ("-", "0.", "-0."):
         beside = pc.add(beside, pc.cast(pc.starts_with(values, start), pa.int32()))

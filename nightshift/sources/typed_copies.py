@@ -1,4 +1,4 @@
-"""Text files, read once: what their columns are over all files, and a Parquet copy of each file in these types.
+"""Text files, read once: what their columns are over all files, and an Arrow copy of each file in these types.
 
 The types of a text file are nowhere written: they are found by reading all of it. What was found is kept beside the
 copies, by the file's name, size and times, so that a night reads only the files that are new. The folder may be deleted
@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import fs
 
 from nightshift.atomic import replacing
@@ -93,12 +92,12 @@ class TypedCopies:
         """The file's rows in the types of `schema`, under the names that the columns have there."""
         own = pa.schema([schema.field(names[alike(column)]) for column in columns])
         kinds = hashlib.sha256(str(own).encode()).hexdigest()[:16]
-        place = self._place(info, f".{kinds}.parquet")
+        place = self._place(info, f".{kinds}.arrow")
         if place.is_file():
             os.utime(place)
             return place
         found = pa.schema([field.with_name(name) for name, field in zip(columns, own, strict=True)])
-        with replacing(place) as temporary, pq.ParquetWriter(temporary, own) as writer:
+        with replacing(place) as temporary, pa.ipc.new_file(temporary, own) as writer:
             try:
                 with closing(self.read(self.filesystem, info.path, found)) as rows:
                     for block in rows:
