@@ -154,7 +154,7 @@ class ModelVersion(HowTrained):
         evaluated_sha256: of the evaluated model; the live one's unless a refitted model went live.
         promoted: it was made champion, by the gate or by a person.
         refit: how the refit went, if the project asks for it.
-        waits: no gate could tell whether it may be champion: a person has to.
+        waits: no gate could tell whether it may be champion: a person has to, or, where it is champion, has said so.
     """
 
     project: str

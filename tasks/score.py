@@ -40,14 +40,18 @@ def standing_before(project: Project, opening: Opening) -> Served | None:
     """The champion that a night begins with: the newest promoted version of an earlier moment.
 
     A version that the night has made itself, before it was cut short, stands aside for the one before: so the night is
-    done again as it was begun. A night that was missed, and is done later, has the champion where no version is older.
+    done again as it was begun. A night that was missed, and is done later, has the champion where no version is older,
+    or where a person has said that it be champion: the one before may not be able to score.
     """
-    settings, as_of = Settings(), opening.windows.as_of
+    settings, as_of, is_missed = Settings(), opening.windows.as_of, opening.moment is not None
+    today = registry_standing(project.name, settings)
+    if today is None:
+        return None
+    is_of_this_night = today.version.as_of == as_of
+    if today.version.waits and (is_of_this_night or is_missed):
+        return today
     found = registry_standing(project.name, settings, as_of, before=True)
-    if found is not None or opening.moment is None:
-        return found
-    champion = registry_standing(project.name, settings)
-    return None if champion is None or champion.version.as_of == as_of else champion
+    return today if found is None and is_missed and not is_of_this_night else found
 
 
 def _is_there(scored: Scored, arguments: dict[str, Any]) -> bool:

@@ -43,13 +43,19 @@ def world(tmp_path: Path, fresh_mlflow: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def trained(
-    world: World, *, rounds: int = 5, as_of: datetime = AS_OF, sql: str = "select * from rows", **more: Any
+    world: World,
+    *,
+    rounds: int = 5,
+    as_of: datetime = AS_OF,
+    sql: str = "select * from rows",
+    window: int = 30,
 ) -> ModelVersion:
+    """A version of `window` days before `as_of`, two thirds of them to learn from."""
+    part = f"{window * 24 // 6}h"
     project = world.declare(
         sql,
-        split={"train": "20d", "validate": "5d", "holdout": "5d"},
+        split={"train": f"{window * 24 - 2 * (window * 24 // 6)}h", "validate": part, "holdout": part},
         learner={"rounds": rounds, "early_stopping": None},
-        **more,
     )
     made = snapshot(world, project, as_of=as_of)
     candidate = train(project, made, digest(project.spec_hash, as_of), world.settings)
@@ -93,6 +99,21 @@ def test_a_champion_that_cannot_score_stays_and_the_candidate_waits_for_a_word(w
     last = audit(world)[-1]
     assert (last.by, last.reason, last.version, last.from_version) == ("ada", "gap is gone for good", 2, 1)
     assert (last.as_of, last.run_id) == (found.as_of, found.run_id)
+
+
+def test_a_candidate_that_knows_a_new_class_takes_the_place_of_one_that_does_not(world: World) -> None:
+    world = World(world.folder, kind="multiclass")
+    frame = rows_of("multiclass", per_day=30)
+    frame.loc[(frame["seen_at"] >= AS_OF - 25 * DAY) & (frame["x"] > 0.3), "y"] = "new"
+    world.write(frame)
+    old = trained(world, rounds=20, as_of=AS_OF - 26 * DAY, window=13)
+    assert (old.version, old.promoted) == (1, True)
+    made = trained(world, rounds=20)
+    assert held(world) == {"champion": 2, "previous": 1}
+    assert made.reasons[0].startswith("better")
+    versions = Versions.of(world.name, world.settings)
+    assert "new" not in versions.scorer(versions.chosen("1")).manifest.classes
+    assert "new" in versions.scorer(made).manifest.classes
 
 
 def test_every_promotion_is_in_the_audit_once(world: World) -> None:
