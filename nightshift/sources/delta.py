@@ -83,37 +83,31 @@ class Delta:
             RequestError: there is no such table or version.
             OutsideError: the log is broken, or asks for what cannot be read here.
         """
-        table = self._opened()
-        if self.version is not None and self.version != table.version():
-            if self.version > table.version():
-                raise RequestError(
-                    f"the Delta table has no version {self.version}", where=self.uri,
-                    remedy=f"declare a version up to {table.version()}, or none for the newest",
-                )  # fmt: skip
-            try:
-                table.load_as_version(self.version)
-            except DeltaError as error:
-                raise RequestError(
-                    f"version {self.version} of the Delta table is not there any more: {_first_line(error)}",
-                    where=self.uri, remedy="declare a newer version, or none for the newest",
-                ) from error  # fmt: skip
-        self._require_readable(table)
-        return table
-
-    def _opened(self) -> DeltaTable:
         if not self._log.is_dir():
             raise RequestError(
                 "there is no Delta table here", where=self.uri, remedy="correct the source's uri"
             )
         try:
-            return DeltaTable(self.uri)
-        except TableNotFoundError as error:
-            raise RequestError(
+            table = DeltaTable(self.uri, version=self.version)
+        except (DeltaError, OSError) as error:
+            raise self._not_opened(error) from error
+        self._require_readable(table)
+        return table
+
+    def _not_opened(self, error: Exception) -> RequestError | OutsideError:
+        """What it means that the table cannot be opened at its version."""
+        if self.version is not None:
+            newest = Delta(self.uri, None)._table().version()  # or the error of the table as a whole
+            return RequestError(
+                f"the Delta table has no version {self.version}: {_first_line(error)}", where=self.uri,
+                remedy=f"declare a version up to {newest} whose files are still there, or none for the newest",
+            )  # fmt: skip
+        if isinstance(error, TableNotFoundError):
+            return RequestError(
                 "there is no Delta table here: its log is empty", where=self.uri,
                 remedy="correct the source's uri, or write the table",
-            ) from error  # fmt: skip
-        except (DeltaError, OSError) as error:
-            raise self._unreadable(error) from error
+            )  # fmt: skip
+        return self._unreadable(error)
 
     def _require_readable(self, table: DeltaTable) -> None:
         protocol = table.protocol()

@@ -15,6 +15,7 @@ from nightshift.sources.csv_file import csv_facts, csv_rows
 from nightshift.sources.json_file import json_facts, json_rows
 from nightshift.sources.location import Location, fingerprint, locate
 from nightshift.sources.schema import one_schema
+from nightshift.sources.text_file import unreadable
 from nightshift.sources.typed_copies import TypedCopies
 from nightshift.spec.project import FilesSource
 
@@ -90,7 +91,10 @@ class Files:
             yield from copies.types(files)
             return
         for info in files:
-            schema = _PARQUET.inspect(info.path, self.location.filesystem)
+            try:
+                schema = _PARQUET.inspect(info.path, self.location.filesystem)
+            except (pa.ArrowException, OSError) as error:
+                raise unreadable(info.path, error) from error
             yield info.path, {column.name: column.type for column in schema}
 
     def has_types(self) -> bool:
@@ -137,10 +141,7 @@ class Files:
                     for _ in fragment.to_batches(schema=fragment.physical_schema):
                         pass
             except (pa.ArrowException, OSError) as error:
-                return DataRefusedError(
-                    f"the file cannot be read: {_first_line(error)}", where=info.path,
-                    remedy="replace or remove this file; nothing was changed",
-                )  # fmt: skip
+                return unreadable(info.path, error)
         return None
 
     def _first_misfit(self, files: list[fs.FileInfo]) -> DataRefusedError | None:

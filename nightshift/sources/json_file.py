@@ -22,6 +22,7 @@ from nightshift.sources.json_values import array_of, facts_of, objects
 from nightshift.sources.text_file import TextStream, first_wrong_line, unreadable
 
 _BLOCK = 8 << 20
+_LONGEST_LINE = 64 << 20
 _TIMES = (Kind.DATE, Kind.TIME, Kind.MOMENT)
 # Doubles from here on may have been whole numbers of more digits.
 _EXACT = float(2**53)
@@ -166,6 +167,8 @@ def _blocks(filesystem: fs.FileSystem, path: str) -> Iterator[tuple[int, bytes]]
             end = found.rfind(b"\n") + 1
             if not end:
                 rest += found
+                if len(rest) > _LONGEST_LINE:
+                    raise unreadable(path, ValueError(f"line {line} is longer than {_LONGEST_LINE >> 20} MB"))
                 continue
             block, rest = rest + found[:end], found[end:]
             block.decode()

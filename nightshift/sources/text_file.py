@@ -13,6 +13,10 @@ _MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }  # fmt: skip
+_OTHER = {
+    b"\x1f\x8b": "packed by gzip, and its name does not end in .gz", b"PK\x03\x04": "a zip archive or a spreadsheet",
+    b"PAR1": "Parquet", b"ARROW1": "Arrow",
+}  # fmt: skip
 _ZEROS_OF_UTF16 = 0.2  # the share of zero bytes, from which a file is UTF-16 rather than damaged
 _BLOCK = 1 << 20
 
@@ -26,7 +30,7 @@ class TextStream:
     def __init__(self, filesystem: fs.FileSystem, path: str) -> None:
         self.path = path
         self.quotes = 0
-        self._file = filesystem.open_input_stream(path)
+        self._file = filesystem.open_input_stream(path, compression=_compression(path))
         self._held: bytes = self._file.read(_BLOCK)
         self._lines = 1
         self._refuse_marks()
@@ -80,6 +84,12 @@ class TextStream:
         for mark, name in _MARKS.items():
             if self._held.startswith(mark):
                 raise not_utf8(self.path, name)
+        for mark, what in _OTHER.items():
+            if self._held.startswith(mark):
+                raise DataRefusedError(
+                    f"the file is {what}, and no text", where=self.path,
+                    remedy="unpack it, or give it the ending of what it is",
+                )  # fmt: skip
         self._held = self._held.removeprefix(codecs.BOM_UTF8)
 
 
@@ -96,7 +106,7 @@ def not_utf8(path: str, encoding: str, line: int | None = None) -> DataRefusedEr
 def first_wrong_line(filesystem: fs.FileSystem, path: str) -> DataRefusedError | None:
     """Read the file line by line and name the first that is no UTF-8; None when all are."""
     decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
-    with filesystem.open_input_stream(path) as file:
+    with filesystem.open_input_stream(path, compression=_compression(path)) as file:
         while block := file.read(_BLOCK):
             try:
                 decoder.decode(block)
@@ -114,3 +124,7 @@ def unreadable(path: str, error: Exception) -> DataRefusedError:
         f"the file cannot be read: {said}", where=path,
         remedy="replace or remove this file; nothing was changed",
     )  # fmt: skip
+
+
+def _compression(path: str) -> str:
+    return "gzip" if path.lower().endswith(".gz") else "detect"

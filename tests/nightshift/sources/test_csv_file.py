@@ -117,6 +117,9 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "UTF-16": ("id,v\n1,a\n".encode("utf-16"), "looks like UTF-16"),
     "UTF-16 without a mark": ("id,v\n1,a\n".encode("utf-16-be"), "looks like UTF-16"),
     "UTF-32": ("id,v\n1,a\n".encode("utf-32"), "looks like UTF-32"),
+    "gzip under another name": (gzip.compress(b"id,v\n1,a\n"), "packed by gzip"),
+    "a spreadsheet": (b"PK\x03\x04" + b"\0" * 50, "a spreadsheet"),
+    "Parquet": (b"PAR1" + b"\0" * 50, "the file is Parquet"),
     "zero bytes": (b"id,v\n1,a\n2,a\0b\n" + b"3,some more text\n" * 9, "zero bytes, the first in line 3"),
     "semicolons": (b"id;v\n1;a\n", "parted by semicolons"),
     "tabs": (b"id\tv\n1\ta\n", "parted by tabs"),
@@ -147,6 +150,10 @@ def test_a_packed_file_that_is_damaged_is_named(read: Read, damage: str) -> None
     with pytest.raises(DataRefusedError) as caught:
         read(a__csv__gz=packed[:2_000] if damage == "cut short" else b"id,v\n1,2\n")
     assert caught.value.where.endswith("a.csv.gz")
+
+
+def test_an_ending_in_capital_letters_is_the_same_ending(read: Read) -> None:
+    assert read(A__CSV__GZ=gzip.compress(b"id,v\n1,a\n")).to_pydict() == {"id": [1], "v": ["a"]}
 
 
 def test_unchanged_files_are_not_read_again(tmp_path: Path) -> None:

@@ -167,6 +167,14 @@ def test_a_version_that_is_not_there_is_a_wrong_request(tmp_path: Path) -> None:
         Delta(uri=str(table), version=0).open()
 
 
+def test_a_version_before_a_feature_that_nobody_reads_is_read(tmp_path: Path) -> None:
+    table = made(tmp_path)
+    commit(table, 1).write_text('{"add": ')
+    assert Delta(uri=str(table), version=0).open().count_rows() == 2
+    with pytest.raises(OutsideError, match="cannot be opened"):
+        Delta(uri=str(table), version=9).open()
+
+
 def test_a_table_taken_back_and_written_again_has_other_rows(tmp_path: Path) -> None:
     table = made(tmp_path)
     source = Delta(uri=str(table), version=None)
