@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 from nightshift.atomic import replacing
 from nightshift.engine import quote
 from nightshift.errors import DataRefusedError, NightshiftError
-from nightshift.lake.evolve import widest
+from nightshift.lake.evolve import stored_type, widest
 from nightshift.lake.tables import Lake
 from nightshift.quality.same_column import Column, arrow_type, cast
 from nightshift.settings import Settings
@@ -122,8 +122,13 @@ def _types(source: Source) -> list[tuple[str, dict[str, pa.DataType]]]:
 def _place(origins: list[Source], column: str, kind: pa.DataType) -> str:
     """The last file whose column is of this kind."""
     found = [(place, types[column]) for one in origins for place, types in _types(one) if column in types]
-    alike = [place for place, given in found if given == kind or widest(given, kind) is not None]
+    alike = [place for place, given in found if _are_alike(stored_type(given), kind)]
     return alike[-1] if alike else ""
+
+
+def _are_alike(given: pa.DataType, kind: pa.DataType) -> bool:
+    both_times = pa.types.is_timestamp(given) and pa.types.is_timestamp(kind)
+    return bool(both_times or widest(given, kind) is not None)
 
 
 def _was_never_filled(lake: Lake, column: str) -> bool:

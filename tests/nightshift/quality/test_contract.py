@@ -113,8 +113,11 @@ CHANGED: dict[str, tuple[pa.Array, pa.Array, str, str]] = {
     "text to times": (pa.array(["a"]), pa.array([NOON]), "string", "timestamp[us, tz=UTC]"),
     "times to numbers": (pa.array([NOON]), pa.array([1.5]), "timestamp[us, tz=UTC]", "double"),
     "days to times": (pa.array([NOON.date()]), pa.array([NOON]), "date32[day]", "timestamp[us, tz=UTC]"),
+    "times without a zone": (pa.array([1]), pa.array([NOON.replace(tzinfo=None)], pa.timestamp("s")), "int64",
+                             "timestamp[us, tz=UTC]"),
+    "dictionaries": (pa.array([1]), pa.array(["a"]).dictionary_encode(), "int64", "string"),
     "booleans to numbers": (pa.array([True]), pa.array([1]), "bool", "int64"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("one", "other", "was", "now"), CHANGED.values(), ids=CHANGED)
