@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from nightshift.dataset.statement import PARAMETERS, Statement, read_statement
-from nightshift.dataset.types import VALID, lake_type
+from nightshift.dataset.types import VALID, is_wide, lake_type
 from nightshift.engine import batch_rows, quote, quote_all, refused_sql
 from nightshift.errors import DataRefusedError, NightshiftError, RequestError, did_you_mean
 from nightshift.records import Window
@@ -136,6 +136,9 @@ class DatasetQuery:
         """The type that the column is cast to, or None where it stays as it is."""
         if name == self.project.dataset.event_time:
             return "TIMESTAMPTZ"
+        label = self.project.label
+        if name == label.column and label.kind == "multiclass" and is_wide(kind):
+            return "VARCHAR"  # as doubles, classes that differ in their last digits would be one
         cast = lake_type(kind, is_key=name in self.project.dataset.key)
         if cast is None:
             raise RequestError(

@@ -37,7 +37,20 @@ _KEY_CASTS = {
     "UBIGINT": "DECIMAL(20,0)",
 }
 
+_DIGITS_OF_DOUBLE = 15
+
 VALID = ("numbers", "text", "booleans", "dates", "timestamps")
+
+
+def is_wide(kind: str) -> bool:
+    """Whether numbers of DuckDB's type `kind` may have more digits than a double holds.
+
+    >>> [is_wide(kind) for kind in ("HUGEINT", "DECIMAL(20,0)", "DECIMAL(10,2)", "UBIGINT", "BIGINT", "DOUBLE")]
+    [True, True, False, False, False, False]
+    """
+    if kind.startswith("DECIMAL("):
+        return int(kind.removeprefix("DECIMAL(").partition(",")[0]) > _DIGITS_OF_DOUBLE
+    return kind in ("HUGEINT", "UHUGEINT", "BIGNUM")
 
 
 def lake_type(kind: str, *, is_key: bool = False) -> str | None:

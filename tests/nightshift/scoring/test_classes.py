@@ -31,6 +31,7 @@ TYPES: dict[str, tuple[pa.DataType, Callable[[int], Any]]] = {
     "narrow floats": (pa.float32(), lambda place: place / 10),
     "integers": (pa.int64(), int),
     "decimals": (pa.decimal128(6, 2), lambda place: f"{place / 4:.2f}"),
+    "numbers of 20 digits": (pa.decimal128(20), lambda place: f"1234567890123456789{place}"),
     "texts of numbers": (pa.string(), lambda place: f"{place}.0"),
     "texts that hardly differ": (pa.string(), lambda place: ("yes", "Yes", " yes")[place]),
     "a dictionary": (pa.dictionary(pa.int8(), pa.string()), lambda place: "abc"[place]),
@@ -100,7 +101,7 @@ def _name(kind: pa.DataType, value: Any) -> str:
     match value:
         case float() if value == int(value):
             return str(int(value))
-        case str() if pa.types.is_decimal(kind):
+        case str() if pa.types.is_decimal(kind) and kind.scale:
             return value.rstrip("0").rstrip(".")
         case _:
             return str(value)
