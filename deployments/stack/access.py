@@ -85,7 +85,7 @@ class Access:
         """
         while (known := self.secret()) is None:
             with disk_faults(self.path):
-                draft = private_file(private_folder(self.folder), new_token())
+                draft = private_file(private_folder(self.folder), new_token(), is_synced=True)
                 try:
                     with suppress(FileExistsError):
                         os.link(draft, self.path)
@@ -99,7 +99,7 @@ class Access:
         Addresses that were printed are void too. Passes of processes that live stay: these go on with their work.
         """
         with disk_faults(self.path):
-            private_file(private_folder(self.folder), new_token()).replace(self.path)
+            private_file(private_folder(self.folder), new_token(), is_synced=True).replace(self.path)
             self.logins.withdraw()
             self.passes.sweep()
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.stack.process import MARK
-from deployments.stack.visitor import declared_hosts
 from nightshift.errors import RequestError
 from nightshift.settings import Settings
 
@@ -89,9 +88,16 @@ def _home(settings: Settings) -> dict[str, str]:
     return {"NIGHTSHIFT_HOME": str(settings.home_path), "NIGHTSHIFT_HOSTS": settings.hosts}
 
 
+def _names(settings: Settings) -> Iterable[str]:
+    # Imported here: a command that finds the servers running has no need of it.
+    from deployments.stack.visitor import declared_hosts
+
+    return declared_hosts(settings.hosts)
+
+
 def _prefect_environment(settings: Settings, port: int) -> dict[str, str]:
     home = _prefect_home(settings)
-    declared_hosts(settings.hosts)  # an error here is told at once
+    _names(settings)  # an error there is told at once
     return {
         **_home(settings),
         # Its database, profiles, block memo and concurrency leases all go under this folder.
@@ -115,16 +121,16 @@ def _prefect_environment(settings: Settings, port: int) -> dict[str, str]:
 
 
 def _mlflow_environment(settings: Settings, port: int) -> dict[str, str]:
-    names = declared_hosts(settings.hosts)
+    names = sorted(_names(settings))
     return {
         **_home(settings),
         # Here and not on the command line: it may hold a password.
         "MLFLOW_TRACKING_URI": _backend(settings, port),
         # By default "10.*" and the like pass too, which a rebound name such as 10.example.com matches.
         "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(
-            [f"{HOST}:*", "localhost:*", "[[]::1]:*", HOST, "localhost", "[::1]", *sorted(names)]
+            [f"{HOST}:*", "localhost:*", "[[]::1]:*", HOST, "localhost", "[::1]", *names]
         ),
-        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"https://{name}" for name in sorted(names)),
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"https://{name}" for name in names),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_ENABLE_WORKSPACES": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -96,14 +96,15 @@ def private_folder(folder: Path) -> Path:
     return folder
 
 
-def private_file(folder: Path, text: str) -> Path:
+def private_file(folder: Path, text: str, *, is_synced: bool = False) -> Path:
     """A new file in the folder, for the caller to rename, which nobody else could read at any moment."""
     draft = folder / f".{secrets.token_hex(8)}.partial"
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(f"{text}\n")
-        file.flush()
-        os.fsync(handle)
+        if is_synced:
+            file.flush()
+            os.fsync(handle)
     return draft
 
 

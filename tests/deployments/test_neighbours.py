@@ -73,7 +73,11 @@ def test_one_that_has_closed_its_end_cannot_be_told_and_is_refused(
     assert accepted(server)
 
 
-def test_where_nobody_tells_nobody_is_refused(monkeypatch: pytest.MonkeyPatch, server: socket.socket) -> None:
+def test_where_nobody_tells_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_another_users(None, None)
-    monkeypatch.setattr(neighbours, "_TABLES", (neighbours.Path("/nowhere"),) * 2)
-    assert not is_another_users(("127.0.0.1", 1), ("127.0.0.1", 2))
+    assert is_another_users(("127.0.0.1", 1), ("127.0.0.1", 2))
+    for table in ("/nowhere", "/dev/null"):
+        monkeypatch.setattr(neighbours, "_TABLES", (neighbours.Path(table),) * 2)
+        neighbours._is_told.cache_clear()
+        assert not is_another_users(("127.0.0.1", 1), ("127.0.0.1", 2))
+    neighbours._is_told.cache_clear()
