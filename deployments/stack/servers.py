@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deployments.stack.process import MARK
 from nightshift.errors import RequestError
-from nightshift.settings import Settings
+from nightshift.settings import Settings, exported
 
 HOST = "127.0.0.1"
 
@@ -109,6 +109,8 @@ def _prefect_environment(settings: Settings, port: int) -> dict[str, str]:
         # Of the page's own origin, by whatever name and port it was reached.
         "PREFECT_SERVER_UI_API_URL": "/api",
         "PREFECT_SERVER_UI_SERVE_BASE": "/",
+        # What links in messages begin with, unless their readers reach the pages by another name.
+        "PREFECT_UI_URL": exported("PREFECT_UI_URL") or f"http://{HOST}:{port}",
         # Or the UI is unpacked into site-packages, which may be read-only.
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",

@@ -236,6 +236,8 @@ def test_prefect_lives_under_the_home_alone(stack: Settings) -> None:
     assert now["server"]["ui"]["static_directory"] == str(own / "ui")
     # Of the page's own origin, whatever name or port it was opened by.
     assert now["server"]["ui"]["api_url"] == "/api"
+    # What links in messages begin with.
+    assert now["ui_url"] == url.removesuffix("/api")
     assert now["server"]["concurrency"]["lease_storage"].endswith("filesystem")
     assert now["server"]["services"]["scheduler"]["enabled"] is True
     assert now["server"]["analytics_enabled"] is False
