@@ -29,9 +29,9 @@ def recorded(project: str, wanted: str, settings: Settings) -> Recorded:
     """
     versions = Versions.of(project, settings)
     version = versions.chosen(wanted)
-    then = json.loads(_text(versions, version, ENVIRONMENT))
+    then = _json(versions, version, ENVIRONMENT)
     declared = declaration_of(
-        json.loads(_text(versions, version, DECLARATION)), _text(versions, version, SQL),
+        _json(versions, version, DECLARATION), _text(versions, version, SQL),
         where=f"run {version.run_id}: {DECLARATION}",
     )  # fmt: skip
     origin = None if version.origin is None else origin_again(version.origin, settings)
@@ -42,6 +42,23 @@ def recorded(project: str, wanted: str, settings: Settings) -> Recorded:
         versions.evaluated_folder(version),
         versions.folder(version),
         (*_of_environment(then), *_of_code(version, settings), *_of_declaration(version, declared.spec_hash, settings)),
+    )  # fmt: skip
+
+
+def _json(versions: Versions, version: ModelVersion, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(_text(versions, version, name))
+    except ValueError as error:
+        raise _damaged(version, name, str(error)) from error
+    if not isinstance(found, dict):
+        raise _damaged(version, name, f"it holds a {type(found).__name__}")
+    return found
+
+
+def _damaged(version: ModelVersion, name: str, fault: str) -> DataRefusedError:
+    return DataRefusedError(
+        f"the version's {name}, which says how it was made, is damaged: {fault}", where=f"run {version.run_id}",
+        remedy="restore the file among the artifacts of the version's run",
     )  # fmt: skip
 
 

@@ -71,11 +71,12 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        manifest = Manifest(**{**read, "classes": tuple(read["classes"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:  # none, damaged, or of a later format
         raise DataRefusedError(
-            f"the model has no readable manifest: {error}", where=str(path), remedy="train again"
-        ) from error
-    manifest = Manifest(**{**read, "classes": tuple(read["classes"])})
+            f"the model has no readable manifest: {error}", where=str(path),
+            remedy="restore the file, or train again",
+        ) from error  # fmt: skip
     for name, mark in manifest.files.items():
         file = folder / name
         if not file.is_file() or sha256_of(file) != mark:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nightshift.errors import RequestError
+from nightshift.errors import DataRefusedError, RequestError
 from nightshift.learners.model import Model
 
 
@@ -27,7 +27,10 @@ def load_files(learner: str, folder: Path) -> Model:
                 raise not_installed(error) from error
             return load_network(folder)
         case _:
-            raise AssertionError(f"the manifest names an unknown learner: {learner}")
+            raise DataRefusedError(
+                f"the model is of a learner that is not known here: {learner}", where=str(folder),
+                valid=["lightgbm", "torch"], remedy="use the version of Nightshift that trained the model",
+            )  # fmt: skip
 
 
 def not_installed(error: ModuleNotFoundError) -> RequestError:

@@ -207,6 +207,10 @@ def test_a_deleted_run_goes_on_serving_and_a_deleted_experiment_is_restored(
 def test_files_and_runs_that_are_gone_are_told_by_their_version(world: World) -> None:
     first = registered(world, rounds=2)
     root = world.settings.artifacts_path / world.name / first.run_id / "artifacts"
+    for text in ("{", "7"):
+        (root / "environment.json").write_text(text)
+        with pytest.raises(DataRefusedError, match=r"the version's environment.json, .* is damaged"):
+            recorded(world.name, "1", world.settings)
     for what in ("model/data/model/model.txt", "model", ""):
         aside = world.folder / "aside"
         (root / what).rename(aside)
