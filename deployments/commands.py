@@ -15,7 +15,7 @@ from deployments.reports import (
 )
 from deployments.screen import Screen
 from nightshift.errors import RequestError
-from nightshift.records import Cost, Scored, Snapshot, format_time
+from nightshift.records import Cost, Outside, Scored, Snapshot, format_time
 from nightshift.settings import Settings
 from nightshift.spec.load import load_project, project_names
 from nightshift.trained import ModelVersion
@@ -101,7 +101,9 @@ def validate_window(
     )
     if report.refused_by:
         screen.table("refused", ["rule", ">rows"], [(one.rule, one.rows) for one in report.refused_by])
-    screen.result(validate_report(project, window, report))
+    if staged.outside:
+        screen.table("in no window", ["", ">rows"], outside_rows(staged.outside))
+    screen.result(validate_report(project, window, report, staged.outside))
 
 
 def train_candidate(screen: Screen, project: str, as_of: datetime | None, *, fresh: bool = False) -> None:
@@ -266,6 +268,7 @@ def show_scored(screen: Screen, scored: Scored) -> None:
             ("rows in", scored.rows_in),
             ("rows scored", scored.rows_scored),
             ("rows quarantined", scored.rows_quarantined),
+            *outside_rows(scored.rows_outside),
             ("labels known by now", scored.realised_rows),
             *(
                 [("  and known to the version, left out", scored.realised_learnt)]
@@ -285,6 +288,11 @@ def show_scored(screen: Screen, scored: Scored) -> None:
         screen.say(f"{_cost_line(scored.cost)}.")
 
 
+def outside_rows(outside: Outside) -> list[tuple[str, int]]:
+    """The rows that no window predicts, by why."""
+    return [(f"rows outside: {reason.replace('_', ' ')}", rows) for reason, rows in outside.items()]
+
+
 def _show_snapshot(screen: Screen, snapshot: Snapshot) -> None:
     screen.table(
         f"{snapshot.project}, {snapshot.window}",
@@ -293,6 +301,7 @@ def _show_snapshot(screen: Screen, snapshot: Snapshot) -> None:
             ("in", snapshot.rows_in),
             ("accepted", snapshot.rows),
             ("quarantined", snapshot.quarantined),
+            *outside_rows(snapshot.outside),
             *((f"  refused by: {one.rule}", one.rows) for one in snapshot.refused_by),
         ],
     )

@@ -114,7 +114,12 @@ def _show_night(screen: Screen, run: NightRun) -> None:
     if run.scored is not None:
         scored = run.scored
         screen.say(
-            f"predicted {scored.rows_scored:,} rows of {scored.window} with version {scored.model_version}"
+            f"predicted {scored.rows_scored:,} rows of {scored.window} with version {scored.model_version}; "
+            f"{scored.rows_in:,} came in, {scored.rows_quarantined:,} are quarantined"
+            + "".join(
+                f", {rows:,} outside: {reason.replace('_', ' ')}"
+                for reason, rows in scored.rows_outside.items()
+            )
         )
     if run.trained is not None:
         fate = (

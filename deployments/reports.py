@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nightshift.findings import Estimated, Realised, Signal
-from nightshift.records import Cost, Scored, Snapshot, Window
+from nightshift.records import Cost, Outside, Scored, Snapshot, Window
 from nightshift.trained import ModelVersion
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def predict_report(scored: Scored) -> dict[str, Any]:
         "rows_in": scored.rows_in,
         "rows_scored": scored.rows_scored,
         "rows_quarantined": scored.rows_quarantined,
+        "rows_outside": scored.rows_outside,
         "unseen_categories": scored.unseen_categories,
         "beyond_float32": scored.beyond_float32,
         "unlearnt_nulls": scored.unlearnt_nulls,
@@ -105,6 +106,7 @@ def ingest_report(snapshot: Snapshot) -> dict[str, Any]:
         "rows_in": snapshot.rows_in,
         "rows_accepted": snapshot.rows,
         "rows_quarantined": snapshot.quarantined,
+        "rows_outside": snapshot.outside,
         "refused_by": {one.rule: one.rows for one in snapshot.refused_by},
         "table": snapshot.table,
         "table_version": snapshot.version,
@@ -112,14 +114,15 @@ def ingest_report(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def validate_report(project: str, window: Window, report: Report) -> dict[str, Any]:
+def validate_report(project: str, window: Window, report: Report, outside: Outside) -> dict[str, Any]:
     """What quality found in a window, without anything being written."""
     return {
         "project": project,
         "window": window_report(window),
-        "rows_in": report.rows,
+        "rows_in": report.rows + sum(outside.values()),
         "rows_accepted": report.rows - report.refused,
         "rows_refused": report.refused,
+        "rows_outside": outside,
         "refused_by": {one.rule: one.rows for one in report.refused_by},
         "newest": report.newest.isoformat(),
         "columns": [
@@ -198,6 +201,7 @@ def _steps(run: NightRun) -> dict[str, dict[str, Any]]:
         steps["predict"] = {"state": "skipped"}
     else:
         steps["predict"] |= {"rows": run.scored.rows_scored, "version": run.scored.model_version}
+        steps["predict"] |= {"rows_outside": run.scored.rows_outside}
     if run.trained is None:
         steps["train"] = {"state": "skipped"}
     else:

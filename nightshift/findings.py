@@ -119,6 +119,8 @@ class Night(Record):
         champion: the version that stood when the night began; None before the first.
         trained: the version trained this night, if one was.
         promoted: whether that became champion.
+        rows_in: what became of the rows that came in: `rows_scored`, `rows_quarantined` and `rows_outside` together, the
+            last by why; None where nothing was predicted, and of nights of old.
         waits: whether that waits for a person, because it could not be compared with the champion.
         finished_at: the real clock's time, UTC.
     """
@@ -132,6 +134,10 @@ class Night(Record):
     trained: int | None = None
     promoted: bool = False
     waits: bool = False
+    rows_in: int | None = None
+    rows_scored: int | None = None
+    rows_quarantined: int | None = None
+    rows_outside: dict[str, int] = Field(default_factory=dict)
     error: str = ""
     run_id: str = ""
     seconds: float = 0.0

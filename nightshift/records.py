@@ -106,14 +106,23 @@ class Cost(Record):
         )
 
 
+Outside = dict[str, int]
+"""How many rows belong to no window that is predicted, by reason: see `nightshift.scoring.outside`."""
+
+
 class Staged(Record):
-    """Rows that dataset.sql made of the sources, on local disk, not yet looked at by quality."""
+    """Rows that dataset.sql made of the sources, on local disk, not yet looked at by quality.
+
+    Attributes:
+        outside: rows that came with them and lie in no window at all.
+    """
 
     project: str
     window: Window
     fingerprint: str
     path: str
     rows: int
+    outside: Outside = Field(default_factory=dict)
     seconds: float
     cost: Cost | None = None
 
@@ -129,6 +138,7 @@ class Snapshot(Record):
     """Accepted rows: (table, version, window, as-of) gives the same rows for ever.
 
     Attributes:
+        rows_in: `rows`, `quarantined` and those `outside` together.
         cost: of running the SQL and of looking at the rows; None in records of old.
     """
 
@@ -140,6 +150,7 @@ class Snapshot(Record):
     rows: int
     rows_in: int
     quarantined: int
+    outside: Outside = Field(default_factory=dict)
     refused_by: tuple[RuleCount, ...] = ()
     quarantine_table: str = ""
     digest: str = ""
@@ -152,6 +163,7 @@ class Scored(Record):
 
     Attributes:
         arm: whose answers they are; the champion's are published.
+        rows_in: `rows_scored`, `rows_quarantined` and `rows_outside` together.
         latest_table, latest_version: of `latest_predictions`, brought up to these.
         digest: of what they were made of; their commit has it too.
         unseen_categories: how many values of a category the model had never seen, by column.
@@ -170,6 +182,7 @@ class Scored(Record):
     rows_in: int
     rows_scored: int
     rows_quarantined: int
+    rows_outside: Outside = Field(default_factory=dict)
     unseen_categories: dict[str, int]
     beyond_float32: dict[str, int] = Field(default_factory=dict)
     unlearnt_nulls: dict[str, int] = Field(default_factory=dict)

@@ -107,6 +107,10 @@ def publish_scored(project: Project, scored: Scored) -> None:
         {"measure": "rows in", "value": f"{scored.rows_in:,}"},
         {"measure": "rows scored", "value": f"{scored.rows_scored:,}"},
         {"measure": "rows quarantined", "value": f"{scored.rows_quarantined:,}"},
+        *(
+            {"measure": f"rows outside: {reason.replace('_', ' ')}", "value": f"{count:,}"}
+            for reason, count in scored.rows_outside.items()
+        ),
         {"measure": "rows with a known label", "value": f"{scored.realised_rows:,}"},
         {"measure": "rows that the version has learnt from", "value": f"{scored.realised_learnt:,}"},
         *({"measure": f"realised {name}", "value": _shown(value)} for name, value in scored.realised.items()),

@@ -13,6 +13,7 @@ from nightshift.monitoring.windows import NightWindows
 from nightshift.quality.narrow import narrowed
 from nightshift.records import Arm, Scored, Snapshot
 from nightshift.scoring.batch import is_kept, predict
+from nightshift.scoring.outside import with_outside
 from nightshift.scoring.published import CHAMPION
 from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
@@ -76,5 +77,6 @@ def score_night(
     new = narrowed(project, snapshot, windows.predicted, Settings())
     if model is None or new.rows == 0:
         return None
+    new = with_outside(project, snapshot, new, Settings())
     mark = digest(new.digest, new.version, model.version.run_id, model.version.model_sha256, windows.as_of)
     return score(project, new, model, mark=mark)

@@ -49,7 +49,9 @@ class DatasetQuery:
         return {name: types[name] for name in bound.columns}
 
     def rows(self, window: Window) -> pa.RecordBatchReader:
-        """The window's rows, streamed in the order (event time, key).
+        """The window's rows, streamed in the order (event time, key); and those without an event time, null there.
+
+        A time that is infinite is none.
 
         Raises:
             RequestError: the SQL is broken or lacks a declared column.
@@ -61,11 +63,38 @@ class DatasetQuery:
         query = (
             f"SELECT {', '.join(self._typed(name, kind) for name, kind in columns.items())}\n"
             f"FROM (\n{self.statement.text}\n)\n"
-            f"WHERE {event_time} >= $start AND {event_time} < $end\n"
+            f"WHERE ({event_time} >= $start AND {event_time} < $end) OR {event_time} IS NULL "
+            f"OR NOT isfinite({event_time})\n"
             f"ORDER BY {event_time}, {quote_all(dataset.key)}"
         )
         found = self.connection.sql(query, params=_bounds(window))
         return found.to_arrow_reader(batch_rows(found))
+
+    def count(self, window: Window) -> int:
+        """How many rows the SQL gives of a window."""
+        event_time = f"CAST({quote(self.project.dataset.event_time)} AS TIMESTAMPTZ)"
+        query = (
+            f"SELECT count(*) FROM (\n{self.statement.text}\n) "
+            f"WHERE {event_time} >= $start AND {event_time} < $end"
+        )
+        return int(self.connection.sql(query, params=_bounds(window)).fetchall()[0][0])
+
+    def count_dropped(self) -> int:
+        """How many rows of the source with the event time have none, where the SQL itself compares it with the window.
+
+        Such rows never come out of the SQL. Where several sources have a column of this name, nobody can tell whose it
+        is.
+        """
+        name = self.project.dataset.event_time
+        having = [
+            source
+            for source in self.sources
+            if name in self.connection.sql(f"SELECT * FROM {quote(source)} LIMIT 0").columns
+        ]
+        if not self.statement.parameters or len(having) != 1:
+            return 0
+        query = f"SELECT count(*) FROM {quote(having[0])} WHERE {quote(name)} IS NULL"
+        return int(self.connection.sql(query).fetchall()[0][0])
 
     def extent(self) -> tuple[str, str] | None:
         """First and last event time of all that the SQL can give."""
@@ -149,6 +178,9 @@ class DatasetQuery:
 
     def _typed(self, name: str, kind: str) -> str:
         cast = self._cast(name, kind)
+        if name == self.project.dataset.event_time:
+            time = f"CAST({quote(name)} AS TIMESTAMPTZ)"
+            return f"CASE WHEN isfinite({time}) THEN {time} END AS {quote(name)}"
         return quote(name) if cast is None else f"CAST({quote(name)} AS {cast}) AS {quote(name)}"
 
     def _require(self, columns: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -22,6 +23,9 @@ from nightshift.spec.project import Project, digest
 logger = logging.getLogger(__name__)
 
 _KEPT_FILES = 4
+
+NO_EVENT_TIME = "no_event_time"
+"""Why a row is outside every window; see `Outside`."""
 
 
 def fingerprint_of(project: Project, window: Window, settings: Settings) -> str:
@@ -65,7 +69,8 @@ def stage(project: Project, window: Window, fingerprint: str, settings: Settings
         query = DatasetQuery(project, settings, connection)
         with replacing(path) as temporary:
             try:
-                rows = _write(query.rows(window), temporary, query.where)
+                rows, timeless = _write(query, window, temporary)
+                timeless = max(timeless, query.count_dropped())
             except (duckdb.Error, pa.ArrowException) as error:
                 raise _explained(error, query, window) from error
             if rows == 0:
@@ -73,26 +78,53 @@ def stage(project: Project, window: Window, fingerprint: str, settings: Settings
     _forget_older(path)
     cost = meter.so_far(rows=rows)
     logger.info("ingest: %s rows of %s in %.1f s", f"{rows:,}", window, cost.wall_s)
+    if timeless:
+        logger.warning("ingest: %s rows have no event time, and so are in no window", f"{timeless:,}")
     return Staged(
         project=project.name,
         window=window,
         fingerprint=fingerprint,
         path=str(path),
         rows=rows,
+        outside={NO_EVENT_TIME: timeless} if timeless else {},
         seconds=cost.wall_s,
         cost=cost,
     )
 
 
-def _write(reader: pa.RecordBatchReader, path: Path, where: str) -> int:
-    rows = 0
+def count_before(project: Project, moment: datetime, settings: Settings) -> int:
+    """How many rows the sources have of event times before `moment`.
+
+    Raises:
+        RequestError: a source or the SQL is wrong.
+        DataRefusedError: a file cannot be read, or the SQL fails on a value.
+    """
+    window = Window(start=datetime(1, 1, 2, tzinfo=UTC), end=moment)
+    with engine(settings) as connection:
+        query = DatasetQuery(project, settings, connection)
+        try:
+            return query.count(window)
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise _explained(error, query, window) from error
+
+
+def _write(query: DatasetQuery, window: Window, path: Path) -> tuple[int, int]:
+    """Write the window's rows; how many they are, and how many others have no event time."""
+    rows = timeless = 0
+    reader, event_time = query.rows(window), query.project.dataset.event_time
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, reader.schema) as writer:
         for batch in reader:
-            refuse_times_out_of_range(batch, where)
+            nulls = batch[event_time].null_count
+            if nulls:
+                timeless += nulls
+                batch = batch.filter(batch[event_time].is_valid())
+            if not batch.num_rows:
+                continue
+            refuse_times_out_of_range(batch, query.where)
             writer.write_batch(batch)
             rows += batch.num_rows
             logger.debug("ingest: %s rows", f"{rows:,}", extra={"step": "ingest", "done": rows})
-    return rows
+    return rows, timeless
 
 
 def _explained(error: Exception, query: DatasetQuery, window: Window) -> NightshiftError:

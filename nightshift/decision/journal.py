@@ -39,6 +39,10 @@ _NIGHTS = pa.schema(
         ("champion", pa.int32()),
         ("trained", pa.int32()),
         ("promoted", pa.bool_()),
+        ("rows_in", pa.int64()),
+        ("rows_scored", pa.int64()),
+        ("rows_quarantined", pa.int64()),
+        ("rows_outside", pa.string()),
         ("waits", pa.bool_()),
         ("error", pa.string()),
         ("run_id", pa.string()),
@@ -169,6 +173,10 @@ def _row_of(night: Night) -> dict[str, Any]:
         "champion": night.champion,
         "trained": night.trained,
         "promoted": night.promoted,
+        "rows_in": night.rows_in,
+        "rows_scored": night.rows_scored,
+        "rows_quarantined": night.rows_quarantined,
+        "rows_outside": json.dumps(night.rows_outside, sort_keys=True) if night.rows_outside else None,
         "waits": night.waits,
         "error": night.error,
         "run_id": night.run_id,
@@ -184,8 +192,9 @@ def _night_of(row: dict[str, Any]) -> Night:
         causes=tuple(row["causes"]),
         numbers=json.loads(row["numbers"]),
     )
+    outside = row.get("rows_outside")
     return Night(
-        **_known(Night, row),
+        **_known(Night, {**row, "rows_outside": None if outside is None else json.loads(outside)}),
         window=Window(start=row["window_start"], end=row["window_end"]),
         decision=decision,
     )

@@ -13,7 +13,7 @@ from nightshift.spec.project import Project, digest
 def narrowed(project: Project, snapshot: Snapshot, window: Window, settings: Settings) -> Snapshot:
     """The rows of `snapshot` in `window`: the same table and version, a shorter window.
 
-    Refused rows without an event time belong to no part.
+    Rows without an event time belong to no part, and are outside of each.
 
     Args:
         window: within the snapshot's.
@@ -36,7 +36,7 @@ def narrowed(project: Project, snapshot: Snapshot, window: Window, settings: Set
         update={
             "window": window,
             "rows": rows,
-            "rows_in": rows + refused,
+            "rows_in": rows + refused + sum(snapshot.outside.values()),
             "quarantined": refused,
             "refused_by": (),
             "digest": digest(snapshot.digest, str(window)),

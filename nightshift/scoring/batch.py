@@ -156,6 +156,8 @@ def predict(
             pass
     gathered = run.gathered
     scored = _scored(run, (lake.uri(TABLE), table_version))
+    accounted = scored.rows_scored + scored.rows_quarantined + sum(scored.rows_outside.values())
+    assert scored.rows_in == accounted, f"{scored.rows_in} rows came in, and {accounted} are accounted for"
     latest = publish(project, settings)
     cost = meter.so_far(rows=gathered.rows)
     scored = scored.model_copy(
@@ -195,6 +197,7 @@ def _scored(run: _Run, table: tuple[str, int]) -> Scored:
         rows_in=snapshot.rows_in,
         rows_scored=gathered.rows,
         rows_quarantined=snapshot.quarantined,
+        rows_outside=snapshot.outside,
         unseen_categories=dict(gathered.unseen),
         beyond_float32=dict(gathered.beyond),
         unlearnt_nulls=dict(gathered.nulls),

@@ -232,3 +232,12 @@ def test_a_night_whose_version_waits_is_read_back_also_from_a_table_of_before(jo
     assert journal.find(first.as_of) == first
     waiting = journal.record(night(1, trained=4, waits=True))
     assert journal.nights() == (waiting, first)
+
+
+def test_what_became_of_the_nights_rows_is_read_back(journal: Journal) -> None:
+    counts = {"rows_in": 10, "rows_scored": 6, "rows_quarantined": 1, "rows_outside": {"late": 3}}
+    one = night(1, **counts)
+    journal.record(one)
+    found = journal.find(one.as_of)
+    assert found is not None
+    assert {name: getattr(found, name) for name in counts} == counts
