@@ -119,8 +119,8 @@ class Night(Record):
         champion: the version that stood when the night began; None before the first.
         trained: the version trained this night, if one was.
         promoted: whether that became champion.
-        rows_in: what became of the rows that came in: `rows_scored`, `rows_quarantined` and `rows_outside` together, the
-            last by why; None where nothing was predicted, and of nights of old.
+        rows_in: the rows that came in: `rows_scored`, `rows_quarantined` and `rows_outside` together, the last by why;
+            None where nothing was predicted, and of nights of old.
         waits: whether that waits for a person, because it could not be compared with the champion.
         finished_at: the real clock's time, UTC.
     """
