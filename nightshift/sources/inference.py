@@ -24,6 +24,7 @@ _WORDS = pa.array(WORDS)
 _BOOLEANS = pa.array(["true", "false", "True", "False", "TRUE", "FALSE"])
 _EXACT_DIGITS = 17  # of a decimal number that a double gives back as it was written
 _INT64_DIGITS = 19
+_WHOLE_DIGITS = 15  # of a whole number that every double keeps
 _FEW = 100
 _ANY_DAY = "1970-01-01 "
 
@@ -93,11 +94,11 @@ def _integers(values: pa.Array) -> Facts | None:
         except pa.ArrowInvalid:
             return Facts(Kind.DIGITS, whole=longest, long=True)
         return Facts(Kind.INTEGER, whole=longest, long=True)
-    pc.cast(values, pa.int64())
+    read = pc.cast(values, pa.int64())
     starts_with_zero = pc.and_(pc.starts_with(values, "0"), pc.not_equal(values, "0"))
     if _any(starts_with_zero) or _any(pc.starts_with(values, "-0")):  # 007, 0x10, -0
         return None
-    return Facts(Kind.INTEGER, whole=longest, long=longest > _EXACT_DIGITS)
+    return Facts(Kind.INTEGER, whole=longest, long=longest > _WHOLE_DIGITS and _is_any_large(read))
 
 
 def _numbers(values: pa.Array) -> Facts | None:
@@ -116,7 +117,13 @@ def _numbers(values: pa.Array) -> Facts | None:
     whole = int(pc.max(pc.if_else(pc.less(point, 0), length, point)).as_py())
     scale = int(pc.max(pc.if_else(pc.less(point, 0), 0, pc.subtract(pc.subtract(length, point), 1))).as_py())
     scientific = endless or _any(pc.match_substring(values, "e")) or _any(pc.match_substring(values, "E"))
-    return Facts(Kind.NUMBER, words, whole, scale, _is_any_long(values, length, point), scientific)
+    long = _is_any_long(values, length, point) or (whole > _WHOLE_DIGITS and _is_any_large(read))
+    return Facts(Kind.NUMBER, words, whole, scale, long, scientific)
+
+
+def _is_any_large(read: pa.Array) -> bool:
+    """Whether a number is beyond the whole ones that a double keeps apart."""
+    return _any(pc.or_(pc.greater_equal(read, 2**53), pc.less_equal(read, -(2**53))))
 
 
 def _starts_with_zeros(values: pa.Array) -> bool:
