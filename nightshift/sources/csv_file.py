@@ -127,6 +127,8 @@ def _header(stream: TextStream) -> list[str]:
                     f"the file has one column, {names[0]!r}: its values are parted by {words}", where=stream.path,
                     remedy="write it with commas between the values",
                 )  # fmt: skip
+    # pandas writes its index under no name; SQL has no such column, and DuckDB calls one so.
+    names = [name if name.strip() else f"column{place}" for place, name in enumerate(names)]
     require_names_apart(names, stream.path)
     return names
 

@@ -36,6 +36,8 @@ class Facts:
         whole, scale: of numbers, the most characters before and behind the point.
         long: some numbers have more digits than a double keeps.
         scientific: some numbers are infinite or written with an exponent, or are doubles where they come from.
+        bare: some are written like `12e4`, as ids may be.
+        pointed: some numbers have a fraction or a sign in their exponent, as ids have not.
         nested: the Arrow type of lists and objects, as `type_text` writes it.
     """
 
@@ -45,6 +47,8 @@ class Facts:
     scale: int = 0
     long: bool = False
     scientific: bool = False
+    bare: bool = False
+    pointed: bool = False
     nested: str = ""
 
     def joined(self, other: Facts) -> Facts:
@@ -58,6 +62,8 @@ class Facts:
             max(self.scale, other.scale),
             self.long or other.long,
             self.scientific or other.scientific,
+            self.bare or other.bare,
+            self.pointed or other.pointed,
             nested or "",
         )
 
@@ -69,6 +75,8 @@ class Facts:
                 return pa.string() if self.words else pa.null()
             case Kind.INTEGER:
                 return pa.int64()
+            case Kind.NUMBER if self.bare and not self.pointed:
+                return pa.string()
             case Kind.NUMBER:
                 digits = self.whole + self.scale
                 is_exact = self.long and not self.scientific and digits <= _DECIMAL_DIGITS

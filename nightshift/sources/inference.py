@@ -116,9 +116,11 @@ def _numbers(values: pa.Array) -> Facts | None:
     length = pc.binary_length(values)
     whole = int(pc.max(pc.if_else(pc.less(point, 0), length, point)).as_py())
     scale = int(pc.max(pc.if_else(pc.less(point, 0), 0, pc.subtract(pc.subtract(length, point), 1))).as_py())
-    scientific = endless or _any(pc.match_substring(values, "e")) or _any(pc.match_substring(values, "E"))
+    powers = _any(pc.match_substring(values, "e")) or _any(pc.match_substring(values, "E"))
+    bare = powers and _any(pc.match_substring_regex(values, "^-?[0-9]+[eE][0-9]+$"))
+    pointed = scale > 0 or (powers and _any(pc.match_substring_regex(values, "[eE][+-]")))
     long = _is_any_long(values, length, point) or (whole > _WHOLE_DIGITS and _is_any_large(read))
-    return Facts(Kind.NUMBER, words, whole, scale, long, scientific)
+    return Facts(Kind.NUMBER, words, whole, scale, long, endless or powers, bare, pointed)
 
 
 def _is_any_large(read: pa.Array) -> bool:

@@ -140,7 +140,7 @@ def _facts(values: pa.Array) -> Facts:
     if pa.types.is_integer(kind):
         return Facts(Kind.INTEGER)
     if pa.types.is_floating(kind):
-        return Facts(Kind.NUMBER, scientific=True)
+        return Facts(Kind.NUMBER, scientific=True, pointed=True)
     return Facts(Kind.NESTED, nested=type_text(kind))
 
 

@@ -65,7 +65,7 @@ def _facts(values: list[Any]) -> Facts:
     facts = NOTHING
     numbers = [str(value) for value in values if isinstance(value, Number)]
     if numbers:
-        facts = facts.joined(replace(look(pa.array(numbers), kinds=_NUMBERS), scientific=True))
+        facts = facts.joined(replace(look(pa.array(numbers), kinds=_NUMBERS), scientific=True, pointed=True))
     texts = [value for value in values if type(value) is str]
     if texts:
         facts = facts.joined(look(pa.array(texts), kinds=_TIMES))

@@ -29,7 +29,7 @@ from nightshift.sources.location import fingerprint
 logger = logging.getLogger(__name__)
 
 # Changed whenever what is read from the same file changes.
-_VERSION = 1
+_VERSION = 2
 _KEPT_SECONDS = 86_400
 Look = Callable[[fs.FileSystem, str], dict[str, Facts]]
 Read = Callable[[fs.FileSystem, str, pa.Schema], Generator[pa.RecordBatch]]

@@ -106,6 +106,14 @@ def test_a_line_longer_than_a_block_is_read(read: Read) -> None:
     assert len(table["v"][300_000].as_py()) == 4_000_000
 
 
+def test_a_column_without_a_name_is_called_by_its_place(read: Read) -> None:
+    assert read(a__csv=",v,\n0,a,\n1,b,\n").to_pydict() == {
+        "column0": [0, 1],
+        "v": ["a", "b"],
+        "column2": [None, None],
+    }
+
+
 def test_files_without_rows_have_columns(read: Read) -> None:
     assert types(read(a__csv="id,v")) == {"id": "null", "v": "null"}
     assert read(a__csv="id,v\n", b__csv="id,v\n1,a\n").to_pydict() == {"id": [1], "v": ["a"]}
