@@ -7,6 +7,7 @@ number has more digits than a double keeps, the block is read value by value.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Generator, Iterator
 
 import pyarrow as pa
@@ -24,6 +25,8 @@ from nightshift.sources.text_file import TextStream, first_wrong_line, unreadabl
 _BLOCK = 8 << 20
 _LONGEST_LINE = 64 << 20
 _TIMES = (Kind.DATE, Kind.TIME, Kind.MOMENT)
+# A null in the place of an object: pyarrow does not refuse it, the process dies of it.
+_NULL_ROW = re.compile(rb"(?:\A|[\n}])\s*null")
 # Doubles from here on may have been whole numbers of more digits.
 _EXACT = float(2**53)
 _MOST = 1e40
@@ -117,6 +120,8 @@ def _as_text(kind: pa.DataType) -> pa.DataType:
 
 
 def _read(block: bytes, explicit: pa.Schema) -> pa.Table | None:
+    if b"null" in block and _NULL_ROW.search(block):
+        return None
     try:
         return pyarrow.json.read_json(
             io.BytesIO(block),

@@ -107,9 +107,11 @@ def first_wrong_line(filesystem: fs.FileSystem, path: str) -> DataRefusedError |
     """Read the file line by line and name the first that is no UTF-8; None when all are."""
     decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
     with filesystem.open_input_stream(path, compression=_compression(path)) as file:
-        while block := file.read(_BLOCK):
+        block = None
+        while block != b"":
+            block = file.read(_BLOCK)
             try:
-                decoder.decode(block)
+                decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
                 line += error.object[: error.start].count(b"\n")
                 return not_utf8(path, "Latin-1 or Windows-1252", line)

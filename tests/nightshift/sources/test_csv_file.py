@@ -122,6 +122,7 @@ def test_files_without_rows_have_columns(read: Read) -> None:
 REFUSED: dict[str, tuple[bytes, str]] = {
     "Latin-1": ("id,v\n1,a\n2,Café\n".encode("latin-1"), r"not UTF-8 but looks like Latin-1.*line 3"),
     "a name in Latin-1": ("id,Café\n1,a\n".encode("latin-1"), r"not UTF-8.*line 1"),
+    "a character cut short": ("id,v\n1,a\n2,Café".encode()[:-1], r"not UTF-8.*line 3"),
     "UTF-16": ("id,v\n1,a\n".encode("utf-16"), "looks like UTF-16"),
     "UTF-16 without a mark": ("id,v\n1,a\n".encode("utf-16-be"), "looks like UTF-16"),
     "UTF-32": ("id,v\n1,a\n".encode("utf-32"), "looks like UTF-32"),

@@ -82,6 +82,10 @@ def test_blank_lines_are_no_rows(read: Read) -> None:
 REFUSED: dict[str, tuple[str | bytes, str]] = {
     "an array": ('[{"id":1},\n{"id":2}]', "one JSON array"),
     "a line that is none": ('{"id":1}\nnot json\n', "line 2 is no JSON object"),
+    "nothing": ("null\n", "line 1 is no JSON object"),
+    "nothing in a later line": ('{"id":1}\n null \n', "line 2 is no JSON object"),
+    "nothing behind an object": ('{"id":1} null\n', "line 1 is no JSON object"),
+    "a comma behind an object": ('{"id":1},\n{"id":2}\n', "line 1 is no JSON object"),
     "a number": ('{"id":1}\n7\n', "line 2 is no JSON object"),
     "a line cut short": ('{"id":1}\n{"id":', "line 2 is no JSON object"),
     "a key that is there twice": ('{"id":1,"id":2}\n', "the key 'id' is there twice"),
