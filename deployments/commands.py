@@ -18,7 +18,9 @@ from nightshift.errors import RequestError
 from nightshift.records import Cost, Outside, Scored, Snapshot, format_time
 from nightshift.settings import Settings
 from nightshift.spec.load import load_project, project_names
+from nightshift.spec.project import Project
 from nightshift.trained import ModelVersion
+from nightshift.windows import moment, window_between
 
 
 def list_projects(screen: Screen) -> None:
@@ -65,12 +67,22 @@ def list_projects(screen: Screen) -> None:
     )
 
 
+def _asked_for(project: str, settings: Settings) -> Project:
+    """The declared project, refused where its metric is none: before a server is started for it, or a row read."""
+    from nightshift.evaluation.evaluate import deciding_metric
+
+    spec = load_project(project, settings.projects)
+    deciding_metric(spec)
+    return spec
+
+
 def ingest_window(
     screen: Screen, project: str, start: datetime | None, end: datetime | None, as_of: datetime | None
 ) -> None:
     """Bring a window into the lake, and say where its rows went."""
     settings = Settings()
-    load_project(project, settings.projects)
+    _asked_for(project, settings)
+    window_between(start, end, as_of)
     with screen.steps() as steps, connected(settings, steps.waiting):
         from flows.ingest import ingest
 
@@ -85,10 +97,9 @@ def validate_window(
     """Judge a window's rows, and write nothing but scratch."""
     from nightshift.dataset.stage import fingerprint_of, stage
     from nightshift.quality.validate import inspected
-    from nightshift.windows import moment, window_between
 
     settings = Settings()
-    spec, now = load_project(project, settings.projects), moment(as_of)
+    spec, now = _asked_for(project, settings), moment(as_of)
     window = window_between(start, end, now)
     with screen.steps():
         staged = stage(spec, window, fingerprint_of(spec, window, settings), settings)
@@ -109,7 +120,7 @@ def validate_window(
 def train_candidate(screen: Screen, project: str, as_of: datetime | None, *, fresh: bool = False) -> None:
     """Train, and show how the candidate did and what became of it."""
     settings = Settings()
-    load_project(project, settings.projects)
+    _asked_for(project, settings)
     with screen.steps() as steps, connected(settings, steps.waiting):
         from flows.train import train
 
@@ -128,7 +139,8 @@ def predict_window(
 ) -> None:
     """Score a window, and show where its rows went."""
     settings = Settings()
-    load_project(project, settings.projects)
+    _asked_for(project, settings)
+    window_between(start, end, as_of)
     with screen.steps() as steps, connected(settings, steps.waiting):
         from flows.predict import predict
 

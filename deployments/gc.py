@@ -52,7 +52,9 @@ def _age(text: str) -> timedelta:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise RequestError(str(error), where="--older-than", valid=["12h", "7d", "4w"]) from error
+        raise RequestError(
+            str(error), where="--older-than", valid=["12h", "7d", "4w"], remedy="write it as one of these"
+        ) from error
 
 
 def _show(screen: Screen, cleaned: list[Cleaned], *, dry_run: bool) -> None:

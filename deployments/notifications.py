@@ -111,7 +111,10 @@ def _kind(name: str) -> Kind:
         if kind == name:
             return kind
     raise RequestError(
-        f"there is no news of the kind {name!r}", valid=KINDS, remedy=did_you_mean(name, KINDS)
+        f"there is no news of the kind {name!r}",
+        where="--kind",
+        valid=KINDS,
+        remedy=did_you_mean(name, KINDS) or "choose one of these",
     )
 
 

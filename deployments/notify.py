@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deployments.connect import connected
 from deployments.screen import Screen
-from nightshift.errors import RequestError
+from nightshift.errors import RequestError, did_you_mean
+from nightshift.report.news import KINDS
 from nightshift.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +29,16 @@ def notify(
     Raises:
         RequestError: kinds of news without a block to send them by, or removal together with something to install.
     """
+    if block is not None and not re.fullmatch(r"[^/]+/[^/]+", block):
+        raise RequestError(
+            f"{block!r} names no block", where="--block", remedy="write TYPE/NAME, such as slack-webhook/team"
+        )
+    for kind in kinds:
+        if kind not in KINDS:
+            raise RequestError(
+                f"there is no news of the kind {kind!r}", where="--kind", valid=KINDS,
+                remedy=did_you_mean(kind, KINDS) or "choose one of these",
+            )  # fmt: skip
     if kinds and not block:
         raise RequestError("--kind says what to send, and nothing says how", remedy="add --block TYPE/NAME")
     if remove and (kinds or retrain_on_drift):

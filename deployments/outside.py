@@ -23,7 +23,8 @@ def as_outside_error(error: BaseException) -> OutsideError | None:
         return disk_fault(error, str(error.filename))
     if library in ("sqlite3", "sqlalchemy"):
         return OutsideError(
-            f"a database failed: {error}", where="the SQLite files under NIGHTSHIFT_HOME",
+            f"a database failed: {error}",
+            where="the SQLite files under NIGHTSHIFT_HOME, or what MLFLOW_TRACKING_URI names",
             remedy="look at the disk's space and rights, then run the same command again",
         )  # fmt: skip
     return None

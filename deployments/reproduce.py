@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from deployments.connect import connected
 from deployments.screen import Screen
-from nightshift.errors import DataRefusedError
+from nightshift.errors import DataRefusedError, RequestError
 from nightshift.settings import Settings
+from nightshift.spec.project import NAME_PATTERN
 
 if TYPE_CHECKING:
     from nightshift.reproduction.compare import Reproduction
 
+_LONGEST_NAME = 200  # of a folder, with what is put behind it
 DIFFERENT = DataRefusedError.exit_code
 
 
 def reproduce_version(screen: Screen, project: str, version: str) -> int:
     """Make a version again; the exit code: 0 when it is the same model, 3 when it is another one."""
     settings = Settings()
+    # It need not be declared any more.
+    if not re.fullmatch(NAME_PATTERN, project) or len(project) > _LONGEST_NAME:
+        raise RequestError(
+            f"{project!r} is no project name", where="the first argument",
+            remedy="a project name has lower-case letters, digits and single dashes only",
+        )  # fmt: skip
     with screen.steps() as steps, connected(settings, steps.waiting):
         from flows.reproduce import reproduce
 

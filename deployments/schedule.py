@@ -110,16 +110,25 @@ def scheduled(path: Path) -> dict[str, dict[str, Any]]:
 
 def _schedules(document: Any, path: Path) -> Any:
     """The list of the nightly deployment's schedules, as it stands in the document."""
-    deployments = (document or {}).get("deployments") or []
-    for deployment in deployments:
+    for deployment in _mappings(document.get("deployments") if isinstance(document, Mapping) else None, path):
         if deployment.get("name") == NIGHTLY:
             if not deployment.get("schedules"):
                 deployment["schedules"] = []
-            return deployment["schedules"]
+            return _mappings(deployment["schedules"], path)
     raise RequestError(
         f"there is no deployment named {NIGHTLY!r}", where=str(path),
         remedy=f"add it: - {{name: {NIGHTLY}, entrypoint: flows.nightly.nightly, work_pool: {{name: nightshift}}}}",
     )  # fmt: skip
+
+
+def _mappings(value: Any, path: Path) -> Any:
+    """A list of mappings as it stands in the document; nothing for none."""
+    if value and not (isinstance(value, list) and all(isinstance(one, Mapping) for one in value)):
+        raise RequestError(
+            "deployments and schedules are lists of mappings, and one of them is not", where=str(path),
+            remedy="see docs/deployments.md; `nightshift deploy` says which",
+        )  # fmt: skip
+    return [] if value is None else value
 
 
 def require_file(path: Path) -> None:

@@ -20,6 +20,7 @@ _LOCKED = (
     "disabled by configuration", "disabled through configuration", "configuration has been locked",
     "required extension", "but it exists in the", "Secret Storage",
 )  # fmt: skip
+_LONGEST = 1500
 _PATH = re.compile(r"Table with name \S*[/\\.]\S* does not exist")
 
 
@@ -41,6 +42,8 @@ def engine(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _limit_memory(connection: duckdb.DuckDBPyConnection, limit: str) -> None:
     try:
+        if limit.strip().startswith("-"):
+            raise duckdb.InvalidInputException("it is below zero")
         connection.execute(f"SET memory_limit = {quote_text(limit)}")
     except duckdb.Error as error:
         raise RequestError(
@@ -70,10 +73,12 @@ def refused_sql(
         what: the SQL concerned, as in "DuckDB refuses `what`".
         remedy: what helps against any other mistake.
     """
+    text = str(error)
+    text = text if len(text) < _LONGEST else f"{text[:_LONGEST]} ..."
     if not reaches_out(error):
-        return RequestError(f"DuckDB refuses {what}: {error}", where=where, valid=valid, remedy=remedy)
+        return RequestError(f"DuckDB refuses {what}: {text}", where=where, valid=valid, remedy=remedy)
     return RequestError(
-        f"DuckDB refuses {what}, which reaches for what is not declared: {error}", where=where, valid=valid,
+        f"DuckDB refuses {what}, which reaches for what is not declared: {text}", where=where, valid=valid,
         remedy=DECLARE_SOURCE,
     )  # fmt: skip
 

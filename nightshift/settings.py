@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nightshift.errors import RequestError
@@ -43,6 +44,18 @@ class Settings(BaseSettings):
     s3_region: str | None = None
     prefect_api_url: str | None = Field(default=None, validation_alias="PREFECT_API_URL")
     mlflow_tracking_uri: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            name = str(fault["loc"][-1]).upper()
+            name = name if name.startswith(("PREFECT_", "MLFLOW_")) else f"NIGHTSHIFT_{name}"
+            raise RequestError(
+                f"{name} is {fault['input']!r}: {fault['msg']}", where=f"the environment variable {name}",
+                remedy="correct it, or unset it",
+            ) from error  # fmt: skip
 
     @property
     def home_path(self) -> Path:

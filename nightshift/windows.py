@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from nightshift.errors import RequestError
 from nightshift.records import Window
 
+_EARLIEST, _LATEST = 1900, 2200
+
 
 def moment(as_of: datetime | None, now: datetime | None = None) -> datetime:
     """As-of in UTC; by default the last full hour before `now`, so that runs within an hour look at the same rows."""
     if as_of is None:
-        return _in_utc(now or datetime.now(UTC)).replace(minute=0, second=0, microsecond=0)
-    return _in_utc(as_of)
+        return in_utc(now or datetime.now(UTC)).replace(minute=0, second=0, microsecond=0)
+    return in_utc(as_of)
 
 
 def window_between(start: datetime | None, end: datetime | None, as_of: datetime | None = None) -> Window:
@@ -31,5 +33,15 @@ def window_between(start: datetime | None, end: datetime | None, as_of: datetime
     return Window(start=first, end=last)
 
 
-def _in_utc(time: datetime) -> datetime:
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+def in_utc(time: datetime) -> datetime:
+    """The moment in UTC; what is no moment of any data is refused, since there are no windows before or after it."""
+    try:
+        found = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except OverflowError:
+        found = None
+    if found is None or not _EARLIEST <= found.year < _LATEST:
+        raise RequestError(
+            f"{time.isoformat()} lies outside the years {_EARLIEST} to {_LATEST}", where="as-of, start or end",
+            remedy="give a moment such as 2013-09-01T02:00",
+        )  # fmt: skip
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -62,6 +62,8 @@ def moment(text: str | None) -> datetime | None:
     """A moment as people write it; UTC unless it says otherwise."""
     if text is None:
         return None
+    from nightshift.windows import in_utc
+
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
@@ -69,4 +71,4 @@ def moment(text: str | None) -> datetime | None:
             f"{text!r} is no moment", valid=["2013-09-01", "2013-09-01T02:00", "2013-09-01T02:00:00-04:00"],
             remedy="write it as one of these; without a zone it is UTC",
         ) from error  # fmt: skip
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return in_utc(found)

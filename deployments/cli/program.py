@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
@@ -29,7 +30,7 @@ def main() -> NoReturn:
     leave = _QuickExit()
     atexit.register(leave)
     signal.signal(signal.SIGTERM, _stop)
-    leave.code = _outcome(as_json="--json" in sys.argv)
+    leave.code = outcome(lambda: app(standalone_mode=False), as_json="--json" in sys.argv)
     sys.exit(leave.code)
 
 
@@ -45,10 +46,10 @@ class _QuickExit:
         os._exit(self.code)
 
 
-def _outcome(*, as_json: bool) -> int:
-    """Run the command, show its error if there is one, and return the exit code."""
+def outcome(command: Callable[[], int | None], *, as_json: bool) -> int:
+    """Run a command, show its error if there is one, and return the exit code."""
     try:
-        return _run()
+        return _run(command)
     except NightshiftError as error:
         screen(as_json).error(error)
         return error.exit_code
@@ -68,11 +69,11 @@ def _outcome(*, as_json: bool) -> int:
         return _unforeseen(error, as_json)
 
 
-def _run() -> int:
+def _run(command: Callable[[], int | None]) -> int:
     with Signals() as signals:
         try:
             # A command that ends with typer.Exit gives its code back.
-            return app(standalone_mode=False) or 0
+            return command() or 0
         except Exception as error:
             # Prefect takes SIGTERM over while a flow runs, and DuckDB turns what a handler raises into an error
             # of its own: whatever was raised, the signal is the reason.

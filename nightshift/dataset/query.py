@@ -235,4 +235,6 @@ def register(name: str, rows: ds.Dataset, connection: duckdb.DuckDBPyConnection)
                         f"the column {column.name!r} is a {column.type}, which DuckDB does not read",
                         remedy="write it as another type, or leave it out of the files",
                     ) from unknown
-        raise DataRefusedError(f"DuckDB does not read the rows: {error}") from error
+        raise DataRefusedError(
+            f"DuckDB does not read the rows: {error}", remedy="write the files anew, with columns to read"
+        ) from error

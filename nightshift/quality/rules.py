@@ -78,10 +78,10 @@ def check_rules(rules: tuple[Rule, ...], connection: duckdb.DuckDBPyConnection, 
             )
             kind = str(connection.sql(query).types[0])
         except duckdb.Error as error:
-            raise refused_sql(error, f"the rule {rule.name!r}", where=where, remedy=_WRITE) from error
+            raise refused_sql(error, f"the rule {_shown(rule)}", where=where, remedy=_WRITE) from error
         if kind != "BOOLEAN":
             raise RequestError(
-                f"the rule {rule.name!r} gives {kind}, not true or false", where=where, remedy=_WRITE
+                f"the rule {_shown(rule)} gives {kind}, not true or false", where=where, remedy=_WRITE
             )
 
 
@@ -97,9 +97,14 @@ def _require_one_condition(rule: Rule, connection: duckdb.DuckDBPyConnection, wh
         alone = []
     if alone:
         raise RequestError(
-            f"the rule {rule.name!r} must be a condition, and is: {', '.join(alone)}", where=where,
+            f"the rule {_shown(rule)} must be a condition, and is: {', '.join(alone)}", where=where,
             remedy=f"{_WRITE}. {DECLARE_SOURCE}",
         )  # fmt: skip
     for query in (f"SELECT {rule.condition}", f"SELECT (\n{rule.condition}\n)"):
         if statements(connection, query) != ["SELECT"]:
-            raise RequestError(f"the rule {rule.name!r} is no single condition", where=where, remedy=_WRITE)
+            raise RequestError(f"the rule {_shown(rule)} is no single condition", where=where, remedy=_WRITE)
+
+
+def _shown(rule: Rule) -> str:
+    text = repr(rule.name)
+    return text if len(text) < 200 else f"{text[:180]}..."

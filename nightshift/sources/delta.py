@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.table import MAX_SUPPORTED_READER_VERSION, SUPPORTED_READER_FEATURES
 
-from nightshift.errors import DataRefusedError, OutsideError, RequestError
+from nightshift.errors import DataRefusedError, RequestError
 from nightshift.sources.delta_rows import delta_rows
 from nightshift.sources.location import locate
 from nightshift.spec.project import DeltaSource
@@ -81,7 +81,7 @@ class Delta:
 
         Raises:
             RequestError: there is no such table or version.
-            OutsideError: the log is broken, or asks for what cannot be read here.
+            DataRefusedError: the log is broken, or asks for what cannot be read here.
         """
         if not self._log.is_dir():
             raise RequestError(
@@ -116,26 +116,26 @@ class Delta:
         if table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
             unknown.add("columnMapping")
         if unknown:
-            raise OutsideError(
+            raise DataRefusedError(
                 f"the Delta table needs what cannot be read here: {', '.join(sorted(unknown))}", where=self.uri,
                 valid=sorted(SUPPORTED_READER_FEATURES), remedy=_TAKE_AWAY,
             )  # fmt: skip
         if protocol.min_reader_version > MAX_SUPPORTED_READER_VERSION:
-            raise OutsideError(
+            raise DataRefusedError(
                 f"the Delta table needs reader version {protocol.min_reader_version}", where=self.uri,
                 valid=[f"up to {MAX_SUPPORTED_READER_VERSION}"], remedy=_TAKE_AWAY,
             )  # fmt: skip
         empty = [path for path in self._log.glob("*.json") if path.stat().st_size == 0]
         if empty:
-            raise OutsideError(
+            raise DataRefusedError(
                 "a commit of the Delta table is an empty file", where=str(min(empty)),
                 remedy="restore the file, or the table to the version before it",
             )  # fmt: skip
 
-    def _unreadable(self, error: Exception) -> OutsideError:
+    def _unreadable(self, error: Exception) -> DataRefusedError:
         said = _first_line(error)
         unsupported = "nsupported" in said or "not supported" in said or "required" in said
-        return OutsideError(
+        return DataRefusedError(
             f"the Delta table cannot be opened: {said}", where=self.uri,
             remedy=_TAKE_AWAY if unsupported else "restore the table's log (_delta_log), or write the table anew",
         )  # fmt: skip

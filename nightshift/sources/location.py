@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pyarrow import fs
 from nightshift.errors import RequestError, TransientError
 
 _GLOB = "*?["
+# A path through a file, a link to itself, and a name that no file can have: trying again changes nothing.
+_NO_PATH = {errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,14 @@ class Location:
         try:
             found = self._files()
         except OSError as error:
-            raise TransientError(f"the storage did not answer: {error}", where=self.uri) from error
+            if error.errno in _NO_PATH:
+                raise RequestError(
+                    f"this names no file: {os.strerror(error.errno)}", where=self.uri,
+                    remedy="correct the source's uri, or put the files there",
+                ) from error  # fmt: skip
+            raise TransientError(
+                f"the storage did not answer: {error}", where=self.uri, remedy="look at the path's rights and its disk"
+            ) from error  # fmt: skip
         if not found:
             raise RequestError(
                 "no file matches" if self.is_glob else "there is no such file, or the folder is empty",

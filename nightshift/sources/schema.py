@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import pyarrow as pa
@@ -25,6 +26,12 @@ def one_schema(found: Iterable[tuple[str, pa.Schema]]) -> pa.Schema:
     origins: dict[str, str] = {}
     spellings: dict[str, str] = {}
     for path, schema in found:
+        twice = [name for name, count in Counter(schema.names).items() if count > 1]
+        if twice:
+            raise DataRefusedError(
+                f"the file has more than one column named {twice[0]!r}", where=path,
+                remedy="name them apart, or leave one out",
+            )  # fmt: skip
         new = [name for name in schema.names if name not in fields]
         for column in schema:
             if column.name in fields:

@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_TEXT = re.compile(r"(\d+)\s*([mhdw])")
+_TEXT = re.compile(r"([0-9]{1,9})\s*([mhdw])")
+_LONGEST = timedelta(days=36_525)
 
 
 def parse_duration(text: object) -> timedelta:
@@ -25,8 +26,18 @@ def parse_duration(text: object) -> timedelta:
         return text
     match = _TEXT.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None or int(match.group(1)) == 0:
-        raise ValueError(f"{text!r} is no duration; write a number and a unit, such as 15m, 12h, 7d or 4w")
-    return int(match.group(1)) * _UNITS[match.group(2)]
+        raise ValueError(
+            f"{_short(text)} is no duration; write a number and a unit, such as 15m, 12h, 7d or 4w"
+        )
+    length = int(match.group(1)) * _UNITS[match.group(2)]
+    if length > _LONGEST:
+        raise ValueError(f"{text!r} is longer than a hundred years")
+    return length
+
+
+def _short(text: object) -> str:
+    shown = repr(text)
+    return shown if len(shown) < 80 else f"{shown[:60]}..."
 
 
 def format_duration(length: timedelta) -> str:

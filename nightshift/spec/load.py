@@ -98,7 +98,10 @@ def _read_sql(folder: Path, name: str, path: Path) -> str:
             f"the SQL file {name!r} does not exist", where=str(sql),
             remedy="write it, or correct dataset.sql in project.yaml",
         )  # fmt: skip
-    return read_text(sql)
+    text = read_text(sql)
+    if "\0" in text:
+        raise RequestError("the SQL has a NUL in it", where=str(sql), remedy="take it out")
+    return text
 
 
 def _request_error(error: ValidationError, path: Path) -> RequestError:

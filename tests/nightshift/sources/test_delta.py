@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from nightshift.errors import DataRefusedError, NightshiftError, OutsideError, RequestError
+from nightshift.errors import DataRefusedError, NightshiftError, RequestError
 from nightshift.sources.delta import Delta
 
 
@@ -113,7 +113,7 @@ def test_a_table_that_cannot_be_read_is_refused_wherever_it_is_opened(
     break_it(table)
     source = Delta(uri=str(table), version=None)
     for opening in (source.fingerprint, source.open, source.fault):
-        with pytest.raises(OutsideError, match=said) as caught:
+        with pytest.raises(DataRefusedError, match=said) as caught:
             opening()
         assert str(table) in caught.value.where
         assert caught.value.remedy
