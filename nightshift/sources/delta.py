@@ -94,7 +94,7 @@ class Delta:
         self._require_readable(table)
         return table
 
-    def _not_opened(self, error: Exception) -> RequestError | OutsideError:
+    def _not_opened(self, error: Exception) -> RequestError | DataRefusedError:
         """What it means that the table cannot be opened at its version."""
         if self.version is not None:
             newest = Delta(self.uri, None)._table().version()  # or the error of the table as a whole

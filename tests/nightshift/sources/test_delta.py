@@ -171,7 +171,7 @@ def test_a_version_before_a_feature_that_nobody_reads_is_read(tmp_path: Path) ->
     table = made(tmp_path)
     commit(table, 1).write_text('{"add": ')
     assert Delta(uri=str(table), version=0).open().count_rows() == 2
-    with pytest.raises(OutsideError, match="cannot be opened"):
+    with pytest.raises(DataRefusedError, match="cannot be opened"):
         Delta(uri=str(table), version=9).open()
 
 
