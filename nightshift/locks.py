@@ -70,6 +70,6 @@ def _acquire(lock: FileLock, reason: str, holder: Path, seconds: float) -> None:
 
 def _told_by(holder: Path) -> str:
     try:
-        return holder.read_text(encoding="utf-8")
+        return holder.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return "it started just now"

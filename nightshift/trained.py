@@ -182,6 +182,11 @@ class ModelVersion(HowTrained):
     waits: bool = False
 
     @property
+    def evaluated_checksum(self) -> str | None:
+        """The SHA-256 of the evaluated model; None of a refitted version that is too old to have recorded it."""
+        return self.evaluated_sha256 or (None if self.is_refitted else self.model_sha256)
+
+    @property
     def is_refitted(self) -> bool:
         """Whether a refitted model is live, with the evaluated one kept beside it."""
         return self.refit is not None and self.refit.goes_live

@@ -81,7 +81,8 @@ def _found(version: ModelVersion, settings: Settings) -> OriginModel:
     """The model of `version` that was evaluated: a refitted one has learnt from rows that others are measured on."""
     folder = Versions.of(version.project, settings).evaluated_folder(version)
     return OriginModel(
-        project=version.project, version=version.version, path=str(folder), sha256=read_manifest(folder).model_sha256
+        project=version.project, version=version.version, path=str(folder),
+        sha256=version.evaluated_checksum or read_manifest(folder).model_sha256,
     )  # fmt: skip
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from nightshift.errors import DataRefusedError, RequestError
+from nightshift.learners.artifact import verified
 from nightshift.reproduction.recorded import Difference, Recorded, declaration_of
 from nightshift.settings import Settings
+from nightshift.spec.learner import Torch
 from nightshift.spec.load import load_project, project_names
+from nightshift.spec.project import Project
 from nightshift.trained import ModelVersion
 from registry.lineage import CHANGES, code_commit, environment
 from registry.origin import origin_again
@@ -16,6 +20,8 @@ from registry.run import DECLARATION, ENVIRONMENT, SQL
 from registry.versions import Versions
 
 _ABSENT = "not there"
+_REMEDY = "restore the file among the artifacts of the version's run"
+NETWORK_FILE = "network.py"
 
 
 def recorded(project: str, wanted: str, settings: Settings) -> Recorded:
@@ -34,13 +40,18 @@ def recorded(project: str, wanted: str, settings: Settings) -> Recorded:
         _json(versions, version, DECLARATION), _text(versions, version, SQL),
         where=f"run {version.run_id}: {DECLARATION}",
     )  # fmt: skip
+    evaluated, live = versions.evaluated_folder(version), versions.folder(version)
+    if version.evaluated_checksum is not None:
+        verified(evaluated, version.evaluated_checksum)
+    verified(live, version.model_sha256)
+    _refuse_another_network(version, declared, evaluated)
     origin = None if version.origin is None else origin_again(version.origin, settings)
     return Recorded(
         version,
         declared,
         origin,
-        versions.evaluated_folder(version),
-        versions.folder(version),
+        evaluated,
+        live,
         (*_of_environment(then), *_of_code(version, settings), *_of_declaration(version, declared.spec_hash, settings)),
     )  # fmt: skip
 
@@ -48,7 +59,7 @@ def recorded(project: str, wanted: str, settings: Settings) -> Recorded:
 def _json(versions: Versions, version: ModelVersion, name: str) -> dict[str, Any]:
     try:
         found = json.loads(_text(versions, version, name))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(version, name, str(error)) from error
     if not isinstance(found, dict):
         raise _damaged(version, name, f"it holds a {type(found).__name__}")
@@ -58,7 +69,7 @@ def _json(versions: Versions, version: ModelVersion, name: str) -> dict[str, Any
 def _damaged(version: ModelVersion, name: str, fault: str) -> DataRefusedError:
     return DataRefusedError(
         f"the version's {name}, which says how it was made, is damaged: {fault}", where=f"run {version.run_id}",
-        remedy="restore the file among the artifacts of the version's run",
+        remedy=_REMEDY,
     )  # fmt: skip
 
 
@@ -66,9 +77,26 @@ def _text(versions: Versions, version: ModelVersion, name: str) -> str:
     if not versions.has(version, name):
         raise DataRefusedError(
             f"the version has no {name}, which says how it was made", where=f"run {version.run_id}",
-            remedy="restore the file among the artifacts of the version's run",
+            remedy=_REMEDY,
         )  # fmt: skip
-    return versions.artifact(version, name).read_text(encoding="utf-8")
+    path = versions.artifact(version, name)
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(version, name, str(error)) from error
+
+
+def _refuse_another_network(version: ModelVersion, declared: Project, evaluated: Path) -> None:
+    """Refuse to run another text of a user's own network than the one whose checksum is on record with the model."""
+    learner = declared.learner
+    text = learner.network_text if isinstance(learner, Torch) else ""
+    kept = evaluated / NETWORK_FILE
+    trained = kept.read_text(encoding="utf-8") if kept.is_file() else ""
+    if text != trained:
+        raise DataRefusedError(
+            "the recorded declaration holds another network than the one that was trained",
+            where=f"run {version.run_id}: {DECLARATION}", remedy=_REMEDY,
+        )  # fmt: skip
 
 
 def _of_environment(then: dict[str, Any]) -> list[Difference]:

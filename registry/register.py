@@ -110,7 +110,7 @@ def _compare(submission: Submission, versions: Versions, settings: Settings) -> 
     if snapshot.as_of < champion.as_of:
         return decide(submission.evaluation, champion.version, None, is_older(champion, snapshot.as_of))
     rival = fair_rival(project, candidate, champion, project.split_before(snapshot.as_of).holdout.start)
-    ours = Scorer.load(Path(candidate.path) / MODEL)
+    ours = Scorer.load(Path(candidate.path) / MODEL, candidate.model_sha256)
     comparison: Comparison | None = None
     obstacle = ""
     try:

@@ -13,10 +13,11 @@ import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
+from nightshift.errors import DataRefusedError
 from nightshift.evaluation.reference import MONITORING
 from nightshift.learners.artifact import read_manifest
 from nightshift.learners.refit import REFIT
-from nightshift.learners.train import MODEL, STATE, TRAINING
+from nightshift.learners.train import MODEL, STATE, read_training
 from nightshift.metrics.curves import curves_of
 from nightshift.metrics.sample import Sample
 from nightshift.records import Snapshot
@@ -84,7 +85,7 @@ def record_of(submission: Submission, decision: Promotion, run_id: str, settings
 
 def _metrics(submission: Submission) -> list[Metric]:
     now = int(time.time() * 1000)
-    training = json.loads((Path(submission.candidate.path) / TRAINING).read_text())
+    training = read_training(Path(submission.candidate.path))
     rounds = [
         Metric(f"{part}_{name}_by_{submission.project.learner.unit}", value, now, step)
         for part, metrics in training["history"].items()
@@ -195,9 +196,16 @@ def _log_files(submission: Submission, client: MlflowClient, run_id: str) -> tup
 
 
 def _draw(submission: Submission, folder: Path) -> list[Path]:
-    training = json.loads((Path(submission.candidate.path) / TRAINING).read_text())
-    with np.load(submission.evaluation.path, allow_pickle=False) as kept:
-        sample = Sample.of(submission.project.label.kind, kept["truth"], kept["scores"])
+    training = read_training(Path(submission.candidate.path))
+    path = submission.evaluation.path
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            sample = Sample.of(submission.project.label.kind, kept["truth"], kept["scores"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataRefusedError(
+            f"the scores of the holdout cannot be read: {error}", where=path,
+            remedy=f"remove the folder {Path(path).parent}, and run the same command again: it is made anew",
+        ) from error  # fmt: skip
     classes = read_manifest(Path(submission.candidate.path) / MODEL).classes
     return draw_all(
         folder,

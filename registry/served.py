@@ -139,6 +139,9 @@ def _too_early(champion: ModelVersion, as_of: datetime) -> RequestError:
 
 
 def _is_there(found: Served) -> bool:
+    """Whether its folders are; what holds code is asked of the registry each time, for it is run as it lies there."""
+    if any(Path(found.folder).glob("*.py")):
+        return False
     return all(Path(folder).is_dir() for folder in (found.folder, found.monitoring) if folder is not None)
 
 
@@ -155,7 +158,7 @@ def _mark(settings: Settings) -> str:
 
 def _recall(project: str, settings: Settings) -> _Remembered | None:
     try:
-        return _Remembered.model_validate_json(_path(project, settings).read_text())
+        return _Remembered.model_validate_json(_path(project, settings).read_bytes())
     except (FileNotFoundError, ValidationError):  # never written, or by another version of Nightshift
         return None
 

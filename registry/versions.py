@@ -171,7 +171,7 @@ class Versions:
         Raises:
             DataRefusedError: a file is missing or is not the one that was saved.
         """
-        return Scorer.load(self.folder(version))
+        return Scorer.load(self.folder(version), version.model_sha256)
 
     def evaluated_scorer(self, version: ModelVersion) -> Scorer:
         """The model of `version` that was evaluated, its checksums verified.
@@ -179,7 +179,7 @@ class Versions:
         Raises:
             DataRefusedError: a file is missing or is not the one that was saved.
         """
-        return Scorer.load(self.evaluated_folder(version))
+        return Scorer.load(self.evaluated_folder(version), version.evaluated_checksum)
 
     def has(self, version: ModelVersion, name: str) -> bool:
         """Whether the version's run has a file or folder of this name, at the top of its artifacts."""

@@ -17,6 +17,7 @@ from prefect.tasks import Task, exponential_backoff
 from prefect.utilities.annotations import quote
 
 from nightshift.errors import NightshiftError
+from tasks.results import RecordSerializer, read_records_only
 
 logger = logging.getLogger("nightshift.policy")
 
@@ -39,7 +40,7 @@ class CachedStepOptions(StepOptions):
     """Keyword arguments of a Prefect task whose result is kept."""
 
     cache_key_fn: Callable[[TaskRunContext, dict[str, Any]], str | None]
-    result_serializer: str
+    result_serializer: RecordSerializer
     persist_result: bool
 
 
@@ -68,7 +69,10 @@ def cached_step(name: str, *packages: str, is_there: IsThere | None = None) -> C
             own if is_there is None else _key_of_what_is_there(own, context.result_store, is_there, arguments)
         )
 
-    return CachedStepOptions(**step(), cache_key_fn=key, result_serializer="json", persist_result=True)
+    read_records_only()
+    return CachedStepOptions(
+        **step(), cache_key_fn=key, result_serializer=RecordSerializer(), persist_result=True
+    )
 
 
 def _key_of_what_is_there(key: str, store: ResultStore, is_there: IsThere, arguments: dict[str, Any]) -> str:

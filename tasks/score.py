@@ -65,7 +65,8 @@ def _is_there(scored: Scored, arguments: dict[str, Any]) -> bool:
 )
 def score(project: Project, snapshot: Snapshot, model: Served, mark: str, arm: Arm = CHAMPION) -> Scored:
     """Score the window's rows and replace its predictions of this version, in one commit."""
-    scored = predict(project, snapshot, model.version, Scorer.load(Path(model.folder)), Settings(), arm)
+    scorer = Scorer.load(Path(model.folder), model.version.model_sha256)
+    scored = predict(project, snapshot, model.version, scorer, Settings(), arm)
     publish_scored(project, scored)
     return scored
 

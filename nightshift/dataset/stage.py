@@ -108,6 +108,21 @@ def count_before(project: Project, moment: datetime, settings: Settings) -> int:
             raise _explained(error, query, window) from error
 
 
+def open_staged(staged: Staged) -> pa.ipc.RecordBatchFileReader:
+    """Staged rows, mapped and unread.
+
+    Raises:
+        DataRefusedError: the file is gone, or holds something else.
+    """
+    try:
+        return pa.ipc.open_file(pa.memory_map(staged.path))
+    except (OSError, pa.ArrowException) as error:
+        raise DataRefusedError(
+            f"the staged rows cannot be read: {error}", where=staged.path,
+            remedy="remove the file, and run the same command again: it is made anew",
+        ) from error  # fmt: skip
+
+
 def _write(query: DatasetQuery, window: Window, path: Path) -> tuple[int, int]:
     """Write the window's rows; how many they are, and how many others have no event time."""
     rows = timeless = 0

@@ -102,7 +102,8 @@ def check_refit(
     Raises:
         DataRefusedError: the holdout has no labelled rows, or a model's file is not the one that was saved.
     """
-    evaluated, live = Scorer.load(Path(candidate.path) / MODEL), Scorer.load(refitted.folder)
+    evaluated = Scorer.load(Path(candidate.path) / MODEL, candidate.model_sha256)
+    live = Scorer.load(refitted.folder, refitted.model_sha256)
     found = _compared(project, evaluated, live, snapshot, settings)
     described = (
         f"refit on {refitted.rows:,} rows known before {refitted.learnt_until:%Y-%m-%d %H:%M}, "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ import pyarrow.compute as pc
 
 from nightshift.evaluation.measure import Measured, measure
 from nightshift.evaluation.reference import save_references
-from nightshift.learners.train import MODEL, TRAINING
+from nightshift.learners.train import MODEL, read_training
 from nightshift.metrics.registry import Metric, default_metric, evaluate_all, finite, metric
 from nightshift.records import Metrics, Snapshot
 from nightshift.scoring.scorer import Scorer
@@ -52,7 +51,7 @@ def evaluate(project: Project, candidate: Candidate, snapshot: Snapshot, setting
     split = project.split_before(snapshot.as_of)
     deciding = deciding_metric(project)
     folder = Path(candidate.path)
-    scorer = Scorer.load(folder / MODEL)
+    scorer = Scorer.load(folder / MODEL, candidate.model_sha256)
     measured = {
         name: measure(project, scorer, snapshot, window, settings)
         for name, window in (("validate", split.validate_), ("holdout", split.holdout))
@@ -80,7 +79,7 @@ def evaluate(project: Project, candidate: Candidate, snapshot: Snapshot, setting
 
 def _baseline(project: Project, folder: Path, holdout: Measured) -> Metrics:
     """The metrics of always saying the training labels' mean, or their class shares."""
-    prior = json.loads((folder / TRAINING).read_text())["prior"]
+    prior = read_training(folder)["prior"]
     rows = len(holdout.truth)
     scores = np.tile(prior, (rows, 1)) if project.label.kind == "multiclass" else np.full(rows, prior[0])
     return finite(evaluate_all(project.label.kind, holdout.truth, scores))

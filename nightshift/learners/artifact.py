@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 ENCODER = "encoder.json"
 FORMAT = 1
+_REMEDY = "restore the model's files, or train again"
 
 
 @dataclass(frozen=True)
@@ -71,25 +72,56 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
-        manifest = Manifest(**{**read, "classes": tuple(read["classes"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:  # none, damaged, or of a later format
+        manifest = Manifest(**{**read, "classes": tuple(read["classes"]), "files": dict(read["files"])})
+    # None, damaged, or of a later format.
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataRefusedError(
-            f"the model has no readable manifest: {error}", where=str(path),
-            remedy="restore the file, or train again",
-        ) from error  # fmt: skip
+            f"the model has no readable manifest: {error}", where=str(path), remedy=_REMEDY
+        ) from error
+    there = {file.name for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")}
+    foreign = sorted(there - manifest.files.keys() - {MANIFEST})
+    if foreign:
+        raise DataRefusedError(
+            f"the model's folder holds a file {foreign[0]!r} that was not saved with it", where=str(folder),
+            remedy="look at where it comes from, and move it away",
+        )  # fmt: skip
     for name, mark in manifest.files.items():
         file = folder / name
         if not file.is_file() or sha256_of(file) != mark:
             raise DataRefusedError(
                 f"the model's file {name!r} is not the one that was saved", where=str(file),
-                remedy="restore the file, or train again",
+                remedy=_REMEDY,
             )  # fmt: skip
     return manifest
 
 
-def load_model(folder: Path) -> tuple[Manifest, Encoder, Model]:
-    """Everything in a model's folder, verified."""
+def verified(folder: Path, sha256: str) -> Manifest:
+    """The manifest of a model's folder, if its model is the one that is on record elsewhere.
+
+    A folder's own checksums only tell that it is whole. Whoever can write there can write them too.
+
+    Args:
+        sha256: of the model, as a version or a candidate recorded it.
+
+    Raises:
+        DataRefusedError: it is another model, or a file is missing or not the one that was saved.
+    """
     manifest = read_manifest(folder)
+    if manifest.model_sha256 != sha256:
+        raise DataRefusedError(
+            f"the model is not the one on record: its SHA-256 is {manifest.model_sha256[:16]}, and was {sha256[:16]}",
+            where=str(folder), remedy=_REMEDY,
+        )  # fmt: skip
+    return manifest
+
+
+def load_model(folder: Path, sha256: str | None = None) -> tuple[Manifest, Encoder, Model]:
+    """Everything in a model's folder, verified before any of it is used: a user's own network is code.
+
+    Args:
+        sha256: of the model, where that is on record elsewhere; see `verified`.
+    """
+    manifest = read_manifest(folder) if sha256 is None else verified(folder, sha256)
     encoder = Encoder.from_json((folder / ENCODER).read_text(encoding="utf-8"))
     return manifest, encoder, load_files(manifest.learner, folder)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from nightshift.learners.parts import learn_encoder, read_windows, write_windows
 from nightshift.learners.protocol import Part
 from nightshift.learners.target import Target, look_at_label
 from nightshift.records import Split
+
+logger = logging.getLogger(__name__)
 
 ENCODER, TARGET = "encoder.json", "target.json"
 # Rows of trainings that were cut short and never taken up again do not pile up.
@@ -44,11 +48,19 @@ def encode_once(
     Raises:
         DataRefusedError: the label cannot be learnt from, or nothing of it is known in the validate window.
     """
-    if not (folder / TARGET).is_file():
-        _encode(folder, split, rows(), begin)
-        keep_newest(
-            (path for path in folder.parent.iterdir() if not path.name.startswith(".")), _MOST_UNFINISHED
-        )
+    if (folder / TARGET).is_file():
+        try:
+            return _read(folder)
+        # What lies there may be anything by now, and can be made again.
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, DataRefusedError) as error:
+            logger.warning("train: the encoded rows in %s are not used: %s", folder, error)
+            shutil.rmtree(folder)
+    _encode(folder, split, rows(), begin)
+    keep_newest((path for path in folder.parent.iterdir() if not path.name.startswith(".")), _MOST_UNFINISHED)
+    return _read(folder)
+
+
+def _read(folder: Path) -> EncodedRows:
     target = json.loads((folder / TARGET).read_text(encoding="utf-8"))
     encoder = Encoder.from_json((folder / ENCODER).read_text(encoding="utf-8"))
     train, validate = read_windows(folder, encoder)

@@ -59,9 +59,9 @@ class LightGBMLearner:
                 "train: no checkpoints: with these learner.params a training cannot go on where it was"
             )
         watch = Watch(recipe, oversight)
-        resumed = None if keeper is None else keeper.newest()
+        resumed, begun = _resumed(keeper, watch)
         try:
-            booster = _trained(task, recipe, params, watch, keeper, resumed)
+            booster = _trained(task, recipe, params, watch, keeper, begun)
         except lgb.basic.LightGBMError as error:
             raise RequestError(
                 f"LightGBM refuses: {error}", where="learner.params", remedy="correct learner.params"
@@ -86,15 +86,32 @@ class LightGBMLearner:
         return load_model(folder)
 
 
+def _resumed(keeper: Keeper | None, watch: Watch) -> tuple[Checkpoint | None, lgb.Booster | None]:
+    """The checkpoint that training goes on from, and its trees; `watch` then knows what it knew there."""
+    checkpoint = None if keeper is None else keeper.newest()
+    if checkpoint is None:
+        return None, None
+    try:
+        begun = lgb.Booster(model_str=checkpoint.files[FILE_NAME].decode())
+        watch.restore(dict(checkpoint.state))
+    except (lgb.basic.LightGBMError, KeyError, ValueError) as error:
+        logger.warning(
+            "checkpoint: %s holds no trees, and training begins anew: %s", checkpoint.progress, error
+        )
+        return None, None
+    logger.info("train: resumed at %s", checkpoint.progress)
+    return checkpoint, begun
+
+
 def _trained(
     task: Task,
     recipe: LightGBM,
     params: dict[str, Any],
     watch: Watch,
     keeper: Keeper | None,
-    resumed: Checkpoint | None,
+    resumed: lgb.Booster | None,
 ) -> lgb.Booster:
-    """Train, from where `resumed` is if there is one."""
+    """Train, from the trees of `resumed` on if there are any."""
     begun, done = None, 0
     if task.origin is not None:
         begun = origin_booster(task, task.origin)
@@ -102,10 +119,7 @@ def _trained(
         if recipe.mode == "refit":
             return with_new_leaves(task, task.origin, params)
     if resumed is not None:
-        watch.restore(dict(resumed.state))
-        begun = lgb.Booster(model_str=resumed.files[FILE_NAME].decode())
-        done = watch.rounds
-        logger.info("train: resumed at %s", resumed.progress)
+        begun, done = resumed, watch.rounds
     params = {**params, **seeds_of(recipe, done)}
     rows, scores = BinnedRows(task, params), KeptScores(task.scratch, params)
     train = rows.train(scores.of(done, len(task.train.label)) if done else None)

@@ -49,7 +49,13 @@ class Watch:
         return deepcopy({name: getattr(self, name) for name in names})
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Be as it was when `state` was taken."""
+        """Be as it was when `state` was taken.
+
+        Raises:
+            ValueError: it holds something else than `state` gives.
+        """
+        if state.keys() != self.state().keys():
+            raise ValueError(f"it holds {', '.join(sorted(state))}")
         for name, value in state.items():
             setattr(self, name, value)
 

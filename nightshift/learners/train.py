@@ -7,11 +7,13 @@ import logging
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 from nightshift.atomic import keep_newest, replacing
 from nightshift.dataset.rows import SnapshotRows
 from nightshift.engine import engine
 from nightshift.errors import DataRefusedError
+from nightshift.json_files import read_json_object
 from nightshift.learners.artifact import read_manifest, save_model
 from nightshift.learners.encoded import EncodedRows, encode_once
 from nightshift.learners.origin import begun_encoder, open_origin
@@ -118,6 +120,20 @@ def _train(
     )
     _tell(candidate)
     return candidate
+
+
+def read_training(folder: Path) -> dict[str, Any]:
+    """What a candidate's folder tells of its training: metrics by round, importance, and what knowing nothing says.
+
+    Raises:
+        DataRefusedError: the file is missing, or holds something else.
+    """
+    path = folder / TRAINING
+    remedy = f"remove the folder {folder}, and run the same command again: it is made anew"
+    found = read_json_object(path, remedy)
+    if found.keys() != {"history", "importance", "prior"}:
+        raise DataRefusedError("this is no record of a training", where=str(path), remedy=remedy)
+    return found
 
 
 def restore_trained(project: Project, candidate: Candidate, snapshot: Snapshot, settings: Settings) -> None:

@@ -20,6 +20,7 @@ from nightshift.drift.layout import layout_of
 from nightshift.drift.merge import merge
 from nightshift.drift.profile import Floats, Profile
 from nightshift.engine import quote
+from nightshift.errors import NightshiftError
 from nightshift.evaluation.reference import profiled_rows
 from nightshift.findings import Night
 from nightshift.monitoring.standing import Standing
@@ -83,7 +84,10 @@ class Comparable:
         """
         path = self._kept / f"{self._mark}-{length.total_seconds():.0f}.json"
         if path.exists():
-            return [from_json(text, where=str(path)) for text in json.loads(path.read_text())]
+            try:
+                return [from_json(text, where=str(path)) for text in json.loads(path.read_bytes())]
+            except (ValueError, TypeError, RecursionError, NightshiftError) as error:
+                logger.warning("monitor: %s is not used, and made anew: %s", path, error)
         ends = (self._learnt.end - place * length for place in range(_HISTORY))
         windows = [Window.until(end, length) for end in ends if end - length >= self._learnt.start]
         found = [one for one in map(self.profile, windows) if one.rows]

@@ -38,11 +38,11 @@ class Standing:
         Raises:
             DataRefusedError: a file is missing or is not the one that was saved.
         """
-        scorer = Scorer.load(folder)
+        scorer = Scorer.load(folder, version.model_sha256)
         if monitoring is None:
             return cls(version, scorer, None, Reference.of_metrics(version.metrics["holdout"]))
         path = monitoring / PROFILE
-        profile = from_json(path.read_text(encoding="utf-8"), where=str(path)) if path.exists() else None
+        profile = from_json(path.read_bytes(), where=str(path)) if path.exists() else None
         return cls(version, scorer, profile, Reference.load(monitoring / PERFORMANCE))
 
     @property

@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 from nightshift.atomic import replacing
 from nightshift.engine import quote
 from nightshift.errors import DataRefusedError, NightshiftError
+from nightshift.json_files import read_json_object
 from nightshift.lake.evolve import stored_type, widest
 from nightshift.lake.tables import Lake
 from nightshift.quality.same_column import Column, arrow_type, cast
@@ -38,7 +39,13 @@ class Contract:
     def recorded(cls, lake: Lake) -> Contract | None:
         """The contract of the project's earlier rows, if there were any."""
         path = _path(lake)
-        return cls(**json.loads(path.read_text())) if path.exists() else None
+        if not path.exists():
+            return None
+        remedy = "remove the file: the next rows make a new one"
+        try:
+            return cls(**read_json_object(path, remedy))
+        except TypeError as error:
+            raise DataRefusedError(f"this is no contract: {error}", where=str(path), remedy=remedy) from error
 
     def record(self, lake: Lake) -> None:
         """Keep this contract for the rows to come."""

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from nightshift.cost.meter import Meter
+from nightshift.dataset.stage import open_staged
 from nightshift.engine import batch_rows, engine, quote, quote_all, quote_text, reaches_out, refused_sql
 from nightshift.errors import DataRefusedError
 from nightshift.lake.tables import Lake, Replacement
@@ -261,7 +262,7 @@ def _report(inspection: Inspection) -> Report:
 
 def read_staged(staged: Staged) -> pa.Table:
     """The staged rows, mapped and not copied."""
-    return pa.ipc.open_file(pa.memory_map(staged.path)).read_all()
+    return open_staged(staged).read_all()
 
 
 def _refuse_stale(project: Project, staged: Staged, report: Report, as_of: datetime) -> None:

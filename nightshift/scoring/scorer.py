@@ -40,13 +40,16 @@ class Scorer:
     model: Model
 
     @classmethod
-    def load(cls, folder: Path) -> Scorer:
+    def load(cls, folder: Path, sha256: str | None = None) -> Scorer:
         """The model in `folder`, its checksums verified.
+
+        Args:
+            sha256: of the model, where that is on record elsewhere: as a version's or a candidate's is.
 
         Raises:
             DataRefusedError: a file is missing or is not the one that was saved.
         """
-        manifest, encoder, model = load_model(folder)
+        manifest, encoder, model = load_model(folder, sha256)
         return cls(manifest, encoder, model)
 
     def score(self, rows: pa.Table | pa.RecordBatch, key: Sequence[str] = ()) -> Scores:

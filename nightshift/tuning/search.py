@@ -16,7 +16,7 @@ from nightshift.tuning.budget import SearchBudget
 from nightshift.tuning.found import Tried
 from nightshift.tuning.pruning import Peer, PrunedError, Watch
 from nightshift.tuning.space import AnyRecipe, Space, learner_name
-from nightshift.tuning.study import end, open_study, sampler, storage_faults, tried_in
+from nightshift.tuning.study import end, found_study, sampler, storage_faults
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -72,8 +72,7 @@ def search(
         TransientError: the database of searches failed.
     """
     with storage_faults(settings):
-        study = open_study(plan.study, greater_is_better=plan.greater_is_better, settings=settings)
-        tried = tried_in(study)
+        study, tried = found_study(plan.study, greater_is_better=plan.greater_is_better, settings=settings)
         known = len(tried)
         while not tried or plan.budget.left(len(tried), sum(one.seconds for one in tried)):
             tried.append(_try_one(study, plan, tried, measure, clock))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nightshift.atomic import disk_faults
-from nightshift.errors import RequestError, TransientError
+from nightshift.errors import DataRefusedError, RequestError, TransientError
 from nightshift.settings import Settings
 from nightshift.tuning.found import Tried
 
@@ -39,6 +39,23 @@ def storage_faults(settings: Settings) -> Iterator[None]:
         raise TransientError(
             f"the database of searches failed: {str(error).splitlines()[0]}", where=where,
             remedy="look at the database, then run the same command again: the search goes on",
+        ) from error  # fmt: skip
+
+
+def found_study(name: str, *, greater_is_better: bool, settings: Settings) -> tuple[Study, list[Tried]]:
+    """The study of this name, see `open_study`, and its trials that came to an end.
+
+    Raises:
+        DataRefusedError: what the database holds is no search: Optuna keeps JSON, and believes it.
+    """
+    try:
+        study = open_study(name, greater_is_better=greater_is_better, settings=settings)
+        return study, tried_in(study)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataRefusedError(
+            f"the database of searches holds what is no search: {type(error).__name__}: {str(error).splitlines()[0]}",
+            where=settings.tuning_uri.rpartition("@")[2],
+            remedy="restore the database, or move it away: searches begin anew",
         ) from error  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 
+import safetensors
 import torch
 from torch import Tensor
 
@@ -50,18 +51,27 @@ class Keeping:
         checkpoint = keeper.newest() if keeper is not None else None
         if keeper is None or checkpoint is None:
             return None
-        held = unpacked(checkpoint.files[FILE], given.device)
         best = keeper.best_of(checkpoint)
-        if best is None or not fits(self._network, held):
+        try:
+            held = unpacked(checkpoint.files[FILE], given.device)
+            best_held = {} if best is None else unpacked(best.files[FILE], given.device)
+            standing = Standing(**checkpoint.state)
+        except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
+            logger.warning(
+                "checkpoint: %s holds no state of a network, and training begins anew: %s",
+                checkpoint.progress, error,
+            )  # fmt: skip
+            return None
+        if not fits(self._network, held) or not fits(self._network, best_held):
             logger.warning(
                 "checkpoint: %s is of another network, and training begins anew", checkpoint.progress
             )
             return None
-        self._best = unpacked(best.files[FILE], given.device)
+        self._best = best_held
         restore(self._network, self._optimizer, held)
         restore_random(given.device, given.group, held)
         logger.info("train: goes on at %s", checkpoint.progress)
-        return Standing(**checkpoint.state), checkpoint
+        return standing, checkpoint
 
     def keep_if_due(self, standing: Standing) -> None:
         """Keep a checkpoint when one is due, by the first process of the group."""
