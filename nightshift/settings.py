@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nightshift.errors import RequestError
@@ -57,6 +58,12 @@ class Settings(BaseSettings):
                 remedy="correct it, or unset it",
             ) from error  # fmt: skip
 
+    @field_validator("home", "projects", "store", "data")
+    @classmethod
+    def _is_a_path(cls, value: Path | str, info: ValidationInfo) -> Path | str:
+        refuse_unprintable(str(value), where=f"NIGHTSHIFT_{str(info.field_name).upper()}")
+        return value
+
     @property
     def home_path(self) -> Path:
         """NIGHTSHIFT_HOME, absolute."""
@@ -80,17 +87,45 @@ class Settings(BaseSettings):
     @property
     def tracking_uri(self) -> str:
         """Where MLflow keeps runs and versions: MLFLOW_TRACKING_URI, or SQLite under the home."""
-        return self.mlflow_tracking_uri or f"sqlite:///{self.home_path / 'mlflow.db'}"
+        return self.mlflow_tracking_uri or sqlite_url(self.home_path / "mlflow.db")
 
     @property
     def tuning_uri(self) -> str:
         """Where searches keep their trials: NIGHTSHIFT_TUNING_STORAGE, or SQLite under the home."""
-        return self.tuning_storage or f"sqlite:///{self.home_path / 'tuning.db'}"
+        return self.tuning_storage or sqlite_url(self.home_path / "tuning.db")
 
     @property
     def artifacts_path(self) -> Path:
         """Where the embedded MLflow keeps files."""
         return self.home_path / "mlartifacts"
+
+
+def refuse_unprintable(path: str, *, where: str) -> None:
+    """Refuse a path that no tool passes on unharmed.
+
+    Raises:
+        RequestError: it has a line break or a NUL in it.
+    """
+    if re.search(r"[\0\n\r\x0b\x0c\x85\u2028\u2029]", path):
+        raise RequestError(
+            f"a path has no line breaks and no NUL, and this one does: {path!r}", where=where,
+            remedy="give the folder another name",
+        )  # fmt: skip
+
+
+def sqlite_url(database: Path, driver: str = "") -> str:
+    """The URL by which SQLAlchemy opens a SQLite file, whatever characters its path has.
+
+    To SQLAlchemy all that follows a question mark is options, and nothing else is special. SQLite itself can be given
+    the path as a URI of its own, in which nothing is left that means something. (The driver is named then: MLflow
+    takes what follows a bare `sqlite:///` for a path, and makes its folders.)
+
+    >>> sqlite_url(Path("/my home/a.db")), sqlite_url(Path("/what?/a.db"))
+    ('sqlite:////my home/a.db', 'sqlite+pysqlite:///file:/what%3F/a.db?uri=true')
+    """
+    if "?" not in str(database):
+        return f"sqlite{driver and '+'}{driver}:///{database}"
+    return f"sqlite+{driver or 'pysqlite'}:///file:{quote(str(database))}?uri=true"
 
 
 def set_defaults(variables: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 
 from nightshift.atomic import disk_faults
 from nightshift.errors import NightshiftError, OutsideError, TransientError
-from nightshift.settings import Settings, set_defaults
+from nightshift.settings import Settings, set_defaults, sqlite_url
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def _is_ready(database: Path) -> bool:
     """Whether the last step of creating the database was reached."""
     if not database.exists():
         return False
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+    with sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'registered_model_aliases'")
         is_made = tables.fetchone() is not None
     connection.close()
@@ -135,7 +135,7 @@ def _create(database: Path, settings: Settings) -> None:
     """Migrate beside and rename: a process killed in the middle leaves nothing that looks ready."""
     temporary = database.with_name(f"{database.name}.{os.getpid()}.partial")
     temporary.unlink(missing_ok=True)
-    uri = f"sqlite:///{temporary}"
+    uri = sqlite_url(temporary)
     with mlflow_faults(settings):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_experiments(max_results=1)

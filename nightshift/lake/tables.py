@@ -22,6 +22,7 @@ from nightshift.atomic import disk_faults
 from nightshift.errors import DataRefusedError, OutsideError, RequestError, TransientError
 from nightshift.lake.evolve import cast_rows, evolved
 from nightshift.lake.log import COLUMNS, Commit, commits
+from nightshift.lake.place import lay_out
 from nightshift.lake.replacement import Replacement
 from nightshift.lake.stream import streamed
 from nightshift.records import Window
@@ -55,7 +56,9 @@ class Lake:
     @classmethod
     def of(cls, project: str, settings: Settings) -> Lake:
         """The lake of `project` under NIGHTSHIFT_STORE."""
-        return cls(root=locate(settings.store_uri).path, project=project)
+        root = locate(settings.store_uri).path
+        lay_out(Path(root))
+        return cls(root=root, project=project)
 
     def uri(self, table: str) -> str:
         """Where `table` lies."""

@@ -15,6 +15,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.table import MAX_SUPPORTED_READER_VERSION, SUPPORTED_READER_FEATURES
 
 from nightshift.errors import DataRefusedError, RequestError
+from nightshift.sources.addressable import readable_path
 from nightshift.sources.delta_rows import delta_rows
 from nightshift.sources.location import locate
 from nightshift.spec.project import DeltaSource
@@ -88,7 +89,7 @@ class Delta:
                 "there is no Delta table here", where=self.uri, remedy="correct the source's uri"
             )
         try:
-            table = DeltaTable(self.uri, version=self.version)
+            table = DeltaTable(readable_path(Path(self.uri)), version=self.version)
         except (DeltaError, OSError) as error:
             raise self._not_opened(error) from error
         self._require_readable(table)

@@ -5,43 +5,47 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from pyarrow import fs
 
 from nightshift.errors import RequestError, TransientError
+from nightshift.settings import refuse_unprintable
 
 _GLOB = "*?["
 # A path through a file, a link to itself, and a name that no file can have: trying again changes nothing.
 _NO_PATH = {errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
+_URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://(?P<host>[^/]*)(?P<path>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Location:
-    """A file system, the folder to look in, and the pattern below it ("" for a single file)."""
+    """A file system, the folder or file to look at, and the parts of the pattern below it.
+
+    Attributes:
+        uri: as it was declared.
+        base: the deepest folder without wildcards; or the path itself, where there are none.
+        pattern: the parts of the path from the first wildcard on. What exists under a name with `[`, `*` or `?` in it
+            has that name, and no wildcards.
+    """
 
     uri: str
     filesystem: fs.FileSystem
-    path: str
+    base: str
+    pattern: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """All of it as one path."""
+        return str(PurePosixPath(self.base, *self.pattern))
 
     @property
     def is_glob(self) -> bool:
         """Whether the path has wildcards."""
-        return any(mark in self.path for mark in _GLOB)
-
-    @property
-    def base(self) -> str:
-        """The deepest folder without wildcards."""
-        if not self.is_glob:
-            return self.path
-        fixed = []
-        for part in PurePosixPath(self.path).parts[:-1]:
-            if any(mark in part for mark in _GLOB):
-                break
-            fixed.append(part)
-        return str(PurePosixPath(*fixed))
+        return bool(self.pattern)
 
     def files(self) -> list[fs.FileInfo]:
         """The files named, sorted by path; hidden ones (`.x`, `_x`) below a folder left out.
@@ -83,7 +87,7 @@ class Location:
         below = PurePosixPath(path).relative_to(self.base).parts
         if any(part.startswith((".", "_")) for part in below):
             return False
-        return not self.is_glob or _matches(PurePosixPath(path).parts, PurePosixPath(self.path).parts)
+        return not self.is_glob or _matches(below, self.pattern)
 
 
 def _matches(path: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
@@ -96,20 +100,41 @@ def _matches(path: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
 
 
 def locate(uri: str) -> Location:
-    """Take a path or a URI apart.
+    """Take a path or a URI apart. In a URI `%20` stands for a space; in a path it is what it is.
 
     Raises:
-        RequestError: the scheme is not supported.
+        RequestError: the scheme is not supported, or the path has characters that no path has here.
     """
-    scheme = urlsplit(uri).scheme
-    if scheme not in ("", "file"):
+    match = _URI.match(re.sub(r"(?i)^file:/(?!/)", "file:///", uri))
+    if match is not None and match.group("scheme").lower() != "file":
         raise RequestError(
-            f"{scheme}:// is not supported", where=uri, valid=["a local path", "file://"],
+            f"{match.group('scheme')}:// is not supported", where=uri, valid=["a local path", "file://"],
             remedy="copy the files to local disk, or mount them",
         )  # fmt: skip
-    path = urlsplit(uri).path if scheme == "file" else uri
-    local = fs.LocalFileSystem()
-    return Location(uri=uri, filesystem=local, path=_absolute(path))
+    path = uri if match is None else _path_of(uri, match)
+    refuse_unprintable(path, where=uri)
+    base, pattern = _apart(PurePosixPath(_absolute(path)).parts)
+    return Location(uri, fs.LocalFileSystem(), base, pattern)
+
+
+def _path_of(uri: str, match: re.Match[str]) -> str:
+    """The path of a file's URI."""
+    if match.group("host") not in ("", "localhost"):
+        raise RequestError(
+            f"a file's URI names no other machine than this one, and no {match.group('host')!r}", where=uri,
+            remedy="write file:///PATH with three slashes, or the path alone",
+        )  # fmt: skip
+    return unquote(match.group("path"))
+
+
+def _apart(parts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The path up to the first part that is a wildcard, and the parts from there on."""
+    known = PurePosixPath(parts[0])
+    for place, part in enumerate(parts[1:], start=1):
+        if any(mark in part for mark in _GLOB) and not os.path.lexists(known / part):
+            return str(known), parts[place:]
+        known /= part
+    return str(known), ()
 
 
 def _absolute(path: str) -> str:

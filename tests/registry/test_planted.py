@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import zipfile
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -32,6 +32,7 @@ from nightshift.scoring.scorer import Scorer
 from nightshift.settings import Settings
 from nightshift.spec.project import digest
 from nightshift.store.open import open_store
+from nightshift.tuning.found import Tried
 from nightshift.tuning.study import found_study, open_study, storage_faults
 from registry import served as serving
 from registry.recorded import recorded
@@ -296,7 +297,8 @@ def test_a_search_database_with_pickles_in_it(world: World, bomb: Bomb) -> None:
         study = open_study("demo", greater_is_better=True, settings=world.settings)
         trial = study.ask()
         trial.suggest_float("x", 0, 1)
-        trial.set_user_attr("nightshift", {"trial": 0})
+        record = Tried(trial=0, learner="lightgbm", params={}, state="refused")
+        trial.set_user_attr("nightshift", record.model_dump(mode="json"))
         study.tell(trial, 1.0)
     database = world.settings.home_path / "tuning.db"
     good = database.read_bytes()
@@ -307,9 +309,9 @@ def test_a_search_database_with_pickles_in_it(world: World, bomb: Bomb) -> None:
         with sqlite3.connect(database) as connection:
             connection.execute(f"UPDATE {table} SET {column} = ?", (bomb.pickle(),))
         connection.close()
-        expected = nullcontext() if table == "study_user_attributes" else pytest.raises(NightshiftError)
-        with expected:  # attributes of a whole search are none of ours, and nobody asks for them
+        with suppress(NightshiftError):  # what nobody asks for is not looked at
             look_at_search(world.settings)
+        assert not bomb.has_gone_off, column
         database.write_bytes(good)
     database.write_bytes(bomb.pickle())
     with pytest.raises(NightshiftError):
