@@ -34,7 +34,7 @@ def application(settings: Settings) -> Any:
             constants.REGISTRY_STORE_URI_ENV_VAR: settings.tracking_uri,
             # For clients that upload over HTTP.
             constants.SERVE_ARTIFACTS_ENV_VAR: "true",
-            constants.ARTIFACTS_DESTINATION_ENV_VAR: str(artifacts),
+            constants.ARTIFACTS_DESTINATION_ENV_VAR: artifacts.as_uri(),
             # A plain folder and not mlflow-artifacts:, which embedded clients on the same database cannot read.
             constants.ARTIFACT_ROOT_ENV_VAR: artifacts.as_uri(),
             _MLFLOW_SERVER_BOOT_ID.name: uuid4().hex,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deployments.stack.process import MARK
 from nightshift.errors import RequestError
-from nightshift.settings import Settings, exported
+from nightshift.settings import Settings, exported, sqlite_url
 
 HOST = "127.0.0.1"
 
@@ -81,6 +81,14 @@ def _command(name: str) -> Callable[[Settings, int], list[str]]:
 
 def _prefect_home(settings: Settings) -> Path:
     return settings.home_path / "prefect"
+
+
+def _prefect_database(settings: Settings) -> dict[str, str]:
+    """Where Prefect keeps its runs, if the address that it makes of its home by itself would name another file."""
+    database = _prefect_home(settings) / "prefect.db"
+    if "?" not in str(database):
+        return {}
+    return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": sqlite_url(database, "aiosqlite")}
 
 
 def _home(settings: Settings) -> dict[str, str]:
@@ -161,6 +169,7 @@ PREFECT = Server(
     health_path="/health",
     command=_command("prefect"),
     environment=_prefect_environment,
+    defaults=_prefect_database,
     owns=("PREFECT_", "MLFLOW_TRACKING_"),
     keeps=("PREFECT_SERVER_",),
     # The door asks for the secret, and is the only one that does.
