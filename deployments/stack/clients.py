@@ -35,6 +35,8 @@ def client_defaults(settings: Settings) -> dict[str, str]:
         # The same of numpy's threads; what is left to them here is small.
         "OPENBLAS_NUM_THREADS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Nothing of ours loads a model through MLflow. If something else in this process does, then none by pickle.
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     }
 
 
