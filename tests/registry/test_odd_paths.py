@@ -58,6 +58,7 @@ def test_a_version_is_made_served_made_again_and_kept_by_gc(
     assert others[0].endswith(".nightshift-lake")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(280)
 def test_the_commands_work_below_such_a_folder(tmp_path: Path, home: Path, run_cli: RunCli) -> None:
     place = tmp_path / NASTY
