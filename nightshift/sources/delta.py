@@ -88,6 +88,13 @@ class Delta:
             raise RequestError(
                 "there is no Delta table here", where=self.uri, remedy="correct the source's uri"
             )
+        # delta-rs looks for each of the commits up to the one asked for, and of a wild number without end.
+        newest = max((int(path.name[:20]) for path in self._log.glob("[0-9]" * 20 + ".*")), default=0)
+        if self.version is not None and self.version > newest:
+            raise RequestError(
+                f"the Delta table has no version {self.version}", where=self.uri,
+                remedy=f"declare a version up to {newest}, or none for the newest",
+            )  # fmt: skip
         try:
             table = DeltaTable(readable_path(Path(self.uri)), version=self.version)
         except (DeltaError, OSError) as error:
