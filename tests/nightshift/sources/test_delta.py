@@ -174,7 +174,7 @@ def test_a_version_before_a_feature_that_nobody_reads_is_read(tmp_path: Path) ->
     with pytest.raises(DataRefusedError, match="cannot be opened"):
         Delta(uri=str(table), version=1).open()
     for wild in (9, 2**62):  # without a commit being looked for that is not there
-        with pytest.raises(RequestError, match="up to 1|no version"):
+        with pytest.raises(RequestError, match="no version"):
             Delta(uri=str(table), version=wild).open()
 
 
