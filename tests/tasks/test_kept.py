@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from prefect.filesystems import LocalFileSystem
 from prefect.results import ResultStore
-from prefect.serializers import JSONSerializer
 
 from nightshift.dataset.stage import is_readable
 from nightshift.errors import OutsideError
@@ -17,10 +16,11 @@ from nightshift.lake.tables import Lake
 from nightshift.learners.train import MODEL, is_complete, restore_trained
 from nightshift.quality.validate import is_kept as are_rows_kept
 from nightshift.quality.validate import validate
-from nightshift.records import Scored, Snapshot, Staged, Window
+from nightshift.records import RuleCount, Scored, Snapshot, Staged, Window
 from nightshift.scoring.batch import is_kept, predict
 from nightshift.spec.project import Project
 from tasks.policy import cached_step
+from tasks.results import RecordSerializer
 from tests.nightshift.scoring.test_batch import Trained
 from tests.synthetic import AS_OF, World, days, rows_of, snapshot, staged
 
@@ -165,15 +165,16 @@ def test_a_candidate_whose_files_are_gone_is_trained_again(trained: Trained) -> 
 
 
 def test_a_key_leads_to_the_first_answer_whose_output_is_there(tmp_path: Path) -> None:
-    store = ResultStore(
-        result_storage=LocalFileSystem(basepath=str(tmp_path)), serializer=JSONSerializer(jsonlib="json")
-    )
+    store = ResultStore(result_storage=LocalFileSystem(basepath=str(tmp_path)), serializer=RecordSerializer())
     there: set[int] = set()
 
-    def is_there(result: int, arguments: dict[str, object]) -> bool:
+    def answer(number: int) -> RuleCount:
+        return RuleCount(rule="some", rows=number)
+
+    def is_there(result: RuleCount, arguments: dict[str, object]) -> bool:
         if arguments.get("broken"):
             raise OutsideError("the store does not answer")
-        return result in there
+        return result.rows in there
 
     context = type("Context", (), {"result_store": store})()
 
@@ -185,12 +186,12 @@ def test_a_key_leads_to_the_first_answer_whose_output_is_there(tmp_path: Path) -
 
     plain = cached_step("some", "tasks")["cache_key_fn"](context, {"mark": "m"})
     assert key() == plain
-    store.write(1, key=key())
+    store.write(answer(1), key=key())
     assert key() == f"{plain}-again-1", "it is gone"
     there.add(1)
     assert key() == plain, "it came back"
     there.clear()
-    store.write(2, key=key())
+    store.write(answer(2), key=key())
     assert key() == f"{plain}-again-2"
     there.add(2)
     assert key() == f"{plain}-again-1"
