@@ -44,4 +44,5 @@ def in_utc(time: datetime) -> datetime:
             f"{time.isoformat()} lies outside the years {_EARLIEST} to {_LATEST}", where="as-of, start or end",
             remedy="give a moment such as 2013-09-01T02:00",
         )  # fmt: skip
-    return found
+    # A plain one: Prefect's own kind of moment loses its zone in comparisons.
+    return datetime.combine(found.date(), found.time(), UTC)
