@@ -29,6 +29,11 @@ class Commit:
         return json.dumps([self.version, self.info.get("timestamp"), self.info.get("nightshift.digest")])
 
     @property
+    def is_own(self) -> bool:
+        """Whether Nightshift made it, and not another tool."""
+        return any(name.startswith("nightshift.") for name in self.info)
+
+    @property
     def columns(self) -> list[str] | None:
         """The columns of the rows that it wrote; None where it does not say."""
         noted = self.info.get(COLUMNS)

@@ -172,13 +172,22 @@ class Lake:
     def has_held(self, table: str, change: Replacement) -> bool:
         """Whether `change` is among what was done to `table` up to now, and the window's files are there.
 
-        What a later commit has put in the place of its rows is right to be there.
+        What a later commit of Nightshift has put in the place of its rows is right to be there. What another tool has
+        done since, such as deleting rows or restoring a version, nobody knows: then the answer is no.
         """
         newest = self.version(table)
-        if newest is None or not any(change.made(commit.info) for commit in commits(self.uri(table), newest)):
+        if newest is None or not self._was_made(table, newest, change):
             return False
         gone = _missing(self._at(table, newest), self.uri(table))
         return not any(_may_hold(file, change) for file in gone)
+
+    def _was_made(self, table: str, newest: int, change: Replacement) -> bool:
+        for commit in commits(self.uri(table), newest):
+            if change.made(commit.info):
+                return True
+            if not (commit.is_own or commit.info.get("operation") in HOUSEKEEPING):
+                return False
+        return False
 
     def commits(self, table: str) -> Iterator[Commit]:
         """The commits of `table`, newest first; none of a table that is not there."""

@@ -145,7 +145,7 @@ class Files:
         return None
 
     def _first_misfit(self, files: list[fs.FileInfo]) -> DataRefusedError | None:
-        """The first file with a value that its column's type over all files does not hold."""
+        """The first file with a value that its column's type over all files does not hold, or with other times."""
         whole = self._open(files)
         for fragment in whole.get_fragments():
             for column in fragment.physical_schema.names:
@@ -158,7 +158,24 @@ class Files:
                         f"{_first_line(error)}",
                         where=fragment.path, remedy=_MISFITS,
                     )  # fmt: skip
-        return None
+        return _mixed_times(whole)
+
+
+def _mixed_times(whole: ds.Dataset) -> DataRefusedError | None:
+    """The first file whose times have a zone where another one's have none: Arrow cannot compare them with a moment."""
+    first: dict[str, tuple[str, pa.DataType]] = {}
+    for fragment in whole.get_fragments():
+        for column in fragment.physical_schema:
+            if not pa.types.is_timestamp(column.type):
+                continue
+            path, kind = first.setdefault(column.name, (fragment.path, column.type))
+            if (kind.tz is None) != (column.type.tz is None):
+                return DataRefusedError(
+                    f"the column {column.name!r} is {column.type}, and {kind} in {path}: times with and without a zone "
+                    "cannot be compared with one moment",
+                    where=fragment.path, remedy="write the times with a zone in every file, or in none",
+                )  # fmt: skip
+    return None
 
 
 def _parquet() -> ds.ParquetFileFormat:

@@ -6,7 +6,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from deltalake import DeltaTable
 from prefect.filesystems import LocalFileSystem
 from prefect.results import ResultStore
 
@@ -123,6 +126,25 @@ def test_another_windows_rows_are_no_reason_to_write_again(made: Made) -> None:
     made.run()
     made.snapshot, made.scored = before
     assert made.told() == (True, True)
+
+
+@pytest.mark.parametrize("deed", ["deleted", "restored"])
+def test_what_another_tool_did_to_the_rows_is_noticed_behind_another_windows(made: Made, deed: str) -> None:
+    before, window = (made.snapshot, made.scored), made.window
+    handle = DeltaTable(str(made.table("predictions")))
+    handle.delete()
+    if deed == "restored":
+        handle.restore(0)
+        handle.delete()
+    made.window = days(20, 34)
+    made.run()
+    made.snapshot, made.scored = before
+    assert made.told() == (True, False)
+    made.window = window
+    made.run()
+    rows = made.lake.read("predictions", made.lake.version("predictions") or 0)
+    found = rows.count_rows(filter=pc.field("seen_at") >= pa.scalar(window.start))
+    assert found == made.scored.rows_scored == 178
 
 
 def test_a_lake_of_before_does_not_hold_what_came_after(made: Made, tmp_path: Path) -> None:

@@ -124,6 +124,24 @@ def test_times_of_every_unit_are_compared_with_the_window(
     assert made.rows == expected.sum()
 
 
+def test_times_with_and_without_a_zone_cannot_be_compared_and_the_file_is_named(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    frame = rows_of()
+    world.write(frame)
+    table = pq.read_table(world.source)
+    naive = table["seen_at"].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+    place = table.schema.get_field_index("seen_at")
+    other = world.source.with_name("later.parquet")
+    pq.write_table(table.set_column(place, "seen_at", naive), other)
+    sources = {"rows": {"kind": "files", "uri": str(world.source.parent / "*.parquet")}}
+    project = world.declare("select * from rows where seen_at >= $start and seen_at < $end", sources=sources)
+
+    with pytest.raises(DataRefusedError, match=r"'seen_at' is .* with and without a zone") as caught:
+        staged(world, project, days(3, 5))
+    assert caught.value.where.endswith(".parquet")
+    assert "in every file, or in none" in caught.value.remedy
+
+
 @pytest.mark.parametrize("kind", [pa.date32(), pa.date64()])
 def test_days_are_compared_with_the_window(tmp_path: Path, kind: pa.DataType) -> None:
     world = World(tmp_path)
