@@ -87,6 +87,7 @@ class Screen:
         """Show what the steps log, and how far a long one is when this is a terminal."""
         handler = StepProgress(self.out)
         loggers = [logging.getLogger(name) for name in _LOGGERS]
+        levels = [logger.level for logger in loggers]
         for logger in loggers:
             logger.setLevel(logging.DEBUG)
             logger.addHandler(handler)
@@ -94,8 +95,9 @@ class Screen:
             with handler:
                 yield handler
         finally:
-            for logger in loggers:
+            for logger, level in zip(loggers, levels, strict=True):
                 logger.removeHandler(handler)
+                logger.setLevel(level)
 
     def bug(self, error: BaseException) -> None:
         """What is left when nobody foresaw it: the traceback, for a report."""

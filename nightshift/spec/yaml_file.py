@@ -114,6 +114,12 @@ def parse_yaml(text: str, path: Path) -> Any:
         return _Reading(yaml.parse(text, Loader=_LOADER), path).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if (
+            error.context_mark is not None
+            and mark is not None
+            and mark.line >= len(text.rstrip().splitlines())
+        ):
+            mark = error.context_mark  # what was begun there never ends; the end of the file says nothing
         what = " ".join(part for part in (error.context, error.problem) if part)
         raise _unreadable(what, path, None if mark is None else mark.line + 1) from error
     except yaml.YAMLError as error:

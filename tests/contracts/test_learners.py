@@ -255,7 +255,7 @@ def test_a_label_that_says_nothing_is_refused(tmp_path: Path, label: int | None,
 @pytest.mark.parametrize(
     ("learner", "said"),
     [
-        ({"params": {"num_leaves": -4}}, "LightGBM refuses"),
+        ({"params": {"num_leaves": -4}}, "num_leaves is at least 2"),
         ({"params": {"objective": "rmse"}}, "objective cannot be changed"),
         ({"class_weights": {"7": 2.0}}, "no class '7'"),
     ],

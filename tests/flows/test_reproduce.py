@@ -56,7 +56,7 @@ def test_a_version_is_made_again_after_everything_has_changed(
     live_another_life(project, run_cli)
     cleaned = run_cli("gc", project.name, "--older-than", "1h")
     assert (cleaned.code, cleaned.json["projects"]["again"]["kept_versions"]) == (0, 2), cleaned
-    needed = Versions.of(project.name, Settings()).data_versions()
+    needed = Versions.of(project.name, Settings()).listed().data_versions
     assert clean(project.name, needed, timedelta(0), Settings()).freed["scratch"].files > 0
     found = run_cli("reproduce", project.name, "1")
     assert found.code == 0, found.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ GOOD: dict[str, Any] = {
     "files": {},
     "format": 1,
 }
+
+ENCODER = '{"format": 1, "features": []}'
+ENCODER_SHA256 = hashlib.sha256(ENCODER.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -40,8 +44,10 @@ def test_a_manifest_that_cannot_be_read_is_refused(text: str, tmp_path: Path) ->
 
 
 def test_a_learner_that_is_not_known_is_refused(tmp_path: Path) -> None:
-    (tmp_path / MANIFEST).write_text(json.dumps({**GOOD, "learner": "forest"}))
-    (tmp_path / "encoder.json").write_text('{"format": 1, "features": []}')
+    (tmp_path / MANIFEST).write_text(
+        json.dumps({**GOOD, "learner": "forest", "files": {"encoder.json": ENCODER_SHA256}})
+    )
+    (tmp_path / "encoder.json").write_text(ENCODER)
     with pytest.raises(DataRefusedError, match="a learner that is not known here: forest"):
         load_model(tmp_path)
 

@@ -93,7 +93,7 @@ def test_plain_values_are_read_as_yaml_1_2_says(text: str, value: Any) -> None:
         ("a: 1\nb: \x07\n", 2, "U+0007"),
         ("a: [1\nb: 2\n", 2, ""),
         ("a:\n\t- b\n", 2, ""),
-        ("a: 'unclosed\n", 2, ""),
+        ("a: 'unclosed\n", 1, ""),
         ("a: b: c\n", 1, ""),
         ("a: @b\n", 1, ""),
         ("a: %b\n", 1, ""),

@@ -219,14 +219,23 @@ def test_a_missing_image_is_plain() -> None:
     [
         (a_task(), recipe_of(network="mlp", params={}), "network mlp sees no images, and the column 'photo'"),
         (small.task_of(), recipe_of(), "needs a column of images"),
-        (a_task(), recipe_of(params={"backbone": "conv", "width": 3}), "knows no param 'width'"),
-        (a_task(), recipe_of(params={"widths": []}), "at least 1 item"),
     ],
 )
 def test_what_does_not_go_together_is_told_before_training(task: Task, recipe: Any, said: str) -> None:
     with pytest.raises(RequestError, match=said) as raised:
         fit(task, recipe, Oversight(spent=lambda done: pytest.fail("training began")))
     assert raised.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [({"backbone": "conv", "width": 3}, "knows no param 'width'"), ({"widths": []}, "at least 1 item")],
+)
+def test_parameters_that_the_network_does_not_take_are_refused_when_declared(
+    params: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        recipe_of(params=params)
 
 
 def test_another_backbone_is_refused_and_other_widths_start_fresh(tmp_path: Path) -> None:
