@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
-import yaml
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import Abort
 from prefect.flows import load_flow_from_entrypoint
@@ -18,7 +17,8 @@ from prefect.utilities.engine import propose_state
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
 from deployments.schedule import FILE
-from nightshift.errors import RequestError
+from nightshift.errors import OutsideError, RequestError
+from nightshift.spec.yaml_file import parse_yaml, read_text
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -44,10 +44,10 @@ def declared_entrypoints(path: Path) -> frozenset[str]:
         RequestError: there is no such file, or it is no YAML.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = parse_yaml(read_text(path), path)
+    except (RequestError, OutsideError) as error:
         raise RequestError(
-            f"the worker cannot tell what it may run: {error}", where=str(path.absolute()),
+            f"the worker cannot tell what it may run: {error.what}", where=str(path.absolute()),
             remedy="call `nightshift down` and `nightshift up` in the folder that holds prefect.yaml",
         ) from error  # fmt: skip
     deployments = document.get("deployments") if isinstance(document, dict) else None

@@ -15,6 +15,8 @@ from nightshift.records import Window
 # What a commit says of itself that commits of old do not: the column that its window is of, and its rows' columns.
 TIME, COLUMNS = "nightshift.time", "nightshift.columns"
 
+_HOUSEKEEPING = ("VACUUM START", "VACUUM END", "OPTIMIZE")
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -27,6 +29,11 @@ class Commit:
     def identity(self) -> str:
         """Tells this commit from another one with the same number, as a table restored from a backup gets them."""
         return json.dumps([self.version, self.info.get("timestamp"), self.info.get("nightshift.digest")])
+
+    @property
+    def is_housekeeping(self) -> bool:
+        """Whether the table has the rows after it that it had before."""
+        return self.info.get("operation") in _HOUSEKEEPING
 
     @property
     def is_own(self) -> bool:

@@ -42,8 +42,6 @@ _CONFIGURATION: Mapping[str, str | None] = {
 _LOOK_BACK = 50
 # A table's statistics have no microseconds.
 _CUT_OFF = timedelta(milliseconds=1)
-# Commits after which the table has the rows that it had before.
-HOUSEKEEPING = ("VACUUM START", "VACUUM END", "OPTIMIZE")
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ class Lake:
         bare = [window]
         for commit in commits(self.uri(table), version):
             written = commit.window(time_column)
-            if not bare or (written is None and commit.info.get("operation") not in HOUSEKEEPING):
+            if not bare or (written is None and not commit.is_housekeeping):
                 break
             if written is not None and any(one.shared(written) for one in bare):
                 # Before commits said it, a table had the columns of the rows that were written last.
@@ -185,7 +183,7 @@ class Lake:
         for commit in commits(self.uri(table), newest):
             if change.made(commit.info):
                 return True
-            if not (commit.is_own or commit.info.get("operation") in HOUSEKEEPING):
+            if not (commit.is_own or commit.is_housekeeping):
                 return False
         return False
 
@@ -283,7 +281,7 @@ class Lake:
     def _holds(self, table: str, version: int, change: Replacement) -> bool:
         """Whether the newest commit up to `version` that touched these rows is the one that put `change` there."""
         for commit in islice(commits(self.uri(table), version), _LOOK_BACK):
-            if commit.info.get("operation") in HOUSEKEEPING:
+            if commit.is_housekeeping:
                 continue
             if change.made(commit.info):
                 return True

@@ -19,7 +19,7 @@ import pyarrow as pa
 from nightshift.engine import batch_rows, engine, quote, quote_all, quote_text
 from nightshift.errors import TransientError
 from nightshift.lake.log import Commit
-from nightshift.lake.tables import HOUSEKEEPING, Lake, Replacement
+from nightshift.lake.tables import Lake, Replacement
 from nightshift.records import Window
 from nightshift.scoring.columns import TABLE, PredictionColumns
 from nightshift.scoring.published import CHAMPION, Publication, publications, segments
@@ -69,7 +69,7 @@ def is_published(project: Project, settings: Settings) -> bool:
 
 def _head(lake: Lake) -> Commit | None:
     """The commit that changed the predictions last."""
-    changes = (one for one in lake.commits(TABLE) if one.info.get("operation") not in HOUSEKEEPING)
+    changes = (one for one in lake.commits(TABLE) if not one.is_housekeeping)
     return next(changes, None)
 
 
@@ -82,7 +82,7 @@ def _is_up_to(lake: Lake, project: Project, head: Commit) -> bool:
 
 def _last(lake: Lake) -> dict[str, str]:
     """What the newest commit of the table that brought it up says of itself."""
-    found = (one.info for one in lake.commits(LATEST) if one.info.get("operation") not in HOUSEKEEPING)
+    found = (one.info for one in lake.commits(LATEST) if not one.is_housekeeping)
     return dict(next(found, {}))
 
 
@@ -127,7 +127,7 @@ def _left_to_do(project: Project, lake: Lake) -> Window | None:
     for commit in lake.commits(TABLE):
         if commit.identity == last.get("nightshift.source"):
             return reduce(_around, touched) if touched else None
-        if commit.info.get("operation") in HOUSEKEEPING:
+        if commit.is_housekeeping:
             continue
         window = commit.window(project.dataset.event_time)
         if window is None:
